@@ -1,0 +1,5 @@
+"""The ``fedsa`` command."""
+
+from fedsa.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,73 @@
+"""Load every plug-in a scenario names before anything starts, so that faults show at once."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from fedsa.data import resolve
+from fedsa.errors import FedsaError, ScenarioError
+from fedsa.fusion import FUSIONS
+from fedsa.launcher.simulation import app_folder
+from fedsa.models import MODELS
+from fedsa.registry import Registry
+from fedsa.runs import baselines
+from fedsa.saliency import METHODS
+from fedsa.scenario import Scenario
+from fedsa.selection import SELECTORS
+
+
+def check_plugins(scenario: Scenario) -> None:
+    """Load the strategy, selector, fusion, saliency method, models and data of a scenario.
+
+    Raises
+    ------
+    ScenarioError
+        With one sentence for each that does not load or fit.
+    """
+    with _importable(Path.cwd()):
+        checks: list[Callable[[], Any]] = [
+            lambda: strategies().get(scenario.strategy),
+            lambda: SELECTORS.get(scenario.selection.selector),
+            lambda: FUSIONS.get(scenario.fusion.fusion),
+            lambda: METHODS.get(scenario.saliency.method),
+            lambda: baselines.check(scenario.baselines),
+        ]
+        models = {scenario.student.model, *(teacher.model for teacher in scenario.teachers)}
+        data = {scenario.task.data, *(teacher.data for teacher in scenario.teachers)}
+        checks += [lambda name=name: MODELS.get(name) for name in sorted(models)]  # type: ignore[misc]
+        checks += [lambda name=name: resolve(name) for name in sorted(data)]  # type: ignore[misc]
+        faults: list[str] = []
+        for check in checks:
+            try:
+                check()
+            except ScenarioError as error:
+                faults += error.faults
+            except FedsaError as error:
+                faults.append(str(error))
+    if faults:
+        raise ScenarioError(faults)
+
+
+def strategies() -> Registry:
+    """Return the recipes of the app that would be run from here."""
+    with _importable(app_folder()):
+        found: Registry = importlib.import_module("strategies").STRATEGIES
+        for name in found.builtins:  # while the folder can be imported from
+            with contextlib.suppress(FedsaError):
+                found.get(name)
+    return found
+
+
+@contextlib.contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(str(folder))

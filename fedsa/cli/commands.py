@@ -1,0 +1,149 @@
+"""The commands, one function each; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+
+from fedsa.cli import closing, listing
+from fedsa.cli.main import app
+from fedsa.errors import RunError
+
+console = Console()
+Overrides = Annotated[
+    Optional[list[str]],  # noqa: UP045  (typer reads this form)
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key, as in task.label-share=0.05."),
+]
+
+
+@app.command()
+def simulate(
+    scenario: Annotated[
+        str, typer.Argument(help="A scenario file, or the name of one that comes with fedsa.")
+    ] = "quickstart",
+    overrides: Overrides = None,
+    out: Annotated[Optional[Path], typer.Option(help="The run's folder (default: runs/...).")] = None,  # noqa: UP045
+    seed: Annotated[Optional[int], typer.Option(min=0, help="Replace the scenario's seed.")] = None,  # noqa: UP045
+    resume: Annotated[
+        Optional[Path], typer.Option(help="Go on with the interrupted run in this folder.")  # noqa: UP045
+    ] = None,
+) -> None:
+    """Run a scenario on this machine: private teachers, selection, fusion, a report.
+
+    The exit code is 0 only if the run truly finished. An interrupted run is gone on with by
+    --resume and ends as if it had never been interrupted.
+    """
+    from fedsa.cli.checks import check_plugins
+    from fedsa.launcher import simulate as run
+    from fedsa.launcher.progress import Progress
+    from fedsa.run_config import find_scenario
+    from fedsa.runs.folder import RunFolder
+    from fedsa.runs.serve import default_folder
+    from fedsa.scenario import load
+
+    chosen = load(find_scenario(scenario), overrides or [], seed)
+    check_plugins(chosen)
+    if not chosen.teachers:
+        raise RunError(f"The scenario '{chosen.name}' has no [[teachers]] to simulate: add some.")
+    if resume is not None:
+        folder = RunFolder.reopen(resume, chosen)
+    else:
+        folder = RunFolder.create(out or default_folder(chosen.name), chosen)
+    console.print(f"run folder: {folder.path}", highlight=False)
+    with Progress(chosen, console) as progress:
+        summary = run(chosen, folder, progress)
+    closing.show(console, summary, folder)
+
+
+@app.command()
+def compare(
+    runs: Annotated[Optional[list[Path]], typer.Argument(help="Run folders to put side by side.")] = None,  # noqa: UP045
+    scenario: Annotated[
+        Optional[str], typer.Option(help="Run this scenario for every strategy and seed first.")  # noqa: UP045
+    ] = None,
+    strategies: Annotated[str, typer.Option(help="Strategies to run, parted by commas.")] = "fedsa",
+    seeds: Annotated[str, typer.Option(help="Seeds to run, as in 0,1,2 or 0-4.")] = "0-4",
+    overrides: Overrides = None,
+    out: Annotated[Path, typer.Option(help="Folder for the runs and the table.")] = Path("runs/compare"),
+    reference: Annotated[Optional[str], typer.Option(help="What differences are against.")] = None,  # noqa: UP045
+) -> None:
+    """Compare strategies over seeds: mean, 95 % interval, paired differences, harmful weight.
+
+    With --scenario, runs that are not there yet are made first (finished ones are kept, so the
+    command can be interrupted and given again).
+    """
+    from fedsa.cli.many import run_many
+    from fedsa.runs.compare import collect, document, markdown
+    from fedsa.runs.folder import write_json
+
+    folders = list(runs or [])
+    if scenario is not None:
+        folders += run_many(scenario, strategies, seeds, overrides or [], out, console)
+    if not folders:
+        raise RunError("Nothing to compare: name run folders, or give --scenario.")
+    table = collect(folders, reference)
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "comparison.json", document(table))
+    (out / "comparison.md").write_text(markdown(table), encoding="utf-8")
+    console.print(markdown(table), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"written: {out / 'comparison.md'}, {out / 'comparison.json'}", highlight=False)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
+    """Draw a run's report.html anew, also of a run that is unfinished."""
+    from fedsa.runs.folder import RunFolder
+    from fedsa.runs.report import write
+
+    RunFolder(folder).config()  # one sentence if it is no run folder
+    console.print(f"report: {write(folder)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def new(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
+    """Write a ready Flower app: clients, server, strategies and scenarios to start from."""
+    from fedsa.app_folder import write_app
+
+    path = write_app(folder)
+    console.print(f"written: {path}", highlight=False, soft_wrap=True)
+    console.print(f"next: cd {folder} && fedsa simulate simulations/quickstart.toml", highlight=False)
+
+
+@app.command()
+def strategies() -> None:
+    """List the strategies that --set strategy=NAME takes, and how to plug in your own."""
+    listing.strategies(console)
+
+
+@app.command()
+def data() -> None:
+    """List the datasets: size, classes, licence, and where they are or how to get them."""
+    listing.data(console)
+
+
+@app.command()
+def bench(
+    what: Annotated[str, typer.Argument(help="simulation or student.")],
+    teachers: Annotated[int, typer.Option(min=1, help="Simulated teachers.")] = 20,
+    items: Annotated[int, typer.Option(min=1, help="Images asked of each.")] = 512,
+) -> None:
+    """Measure speed as a ratio in one run; prints one JSON object.
+
+    *simulation*: a round over many teachers against the same forward passes in a plain loop.
+    *student*: a fusion step against a plain cross-entropy step of the same student.
+    """
+    from fedsa import bench as benchmarks
+
+    if what == "simulation":
+        found = benchmarks.simulation(teachers, items)
+    elif what == "student":
+        found = benchmarks.student()
+    else:
+        raise RunError(f"There is no benchmark '{what}': choose simulation or student.")
+    typer.echo(json.dumps(found, indent=1))
+
+

@@ -1,0 +1,110 @@
+"""A dataset: labelled items with their class names, checked once, on construction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedsa.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled items, all of one shape, with a test set where the source has one.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in messages.
+    inputs : np.ndarray
+        Images, uint8 ``(n, C, H, W)``; any other tensor, float32 ``(n, ...)``.
+    labels : np.ndarray
+        int64 ``(n,)``, places in ``classes``.
+    classes : tuple[str, ...]
+        Class names.
+    test_inputs, test_labels : np.ndarray
+        The test set, alike; may hold no items.
+    licence : str
+        Licence of the data, an SPDX name where there is one.
+    source : str
+        Where the data comes from.
+
+    Raises
+    ------
+    DataError
+        If anything of this does not hold.
+    """
+
+    name: str
+    inputs: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    test_inputs: np.ndarray
+    test_labels: np.ndarray
+    licence: str = "unknown"
+    source: str = "unknown"
+
+    def __post_init__(self) -> None:
+        what = f"The dataset '{self.name}'"
+        if not self.classes or not all(isinstance(c, str) and c for c in self.classes):
+            raise DataError(f"{what} needs at least one class, each with a name.")
+        if len(set(self.classes)) < len(self.classes):
+            twice = next(c for c in self.classes if self.classes.count(c) > 1)
+            raise DataError(f"{what} names the class '{twice}' twice: class names must differ.")
+        _check_items(f"{what}: inputs", self.inputs)
+        _check_items(f"{what}: test_inputs", self.test_inputs)
+        if not len(self.inputs):
+            raise DataError(f"{what} holds no items.")
+        _check_labels(f"{what}: labels", self.labels, len(self.inputs), len(self.classes))
+        _check_labels(
+            f"{what}: test_labels", self.test_labels, len(self.test_inputs), len(self.classes)
+        )
+        one, other = ((*a.shape[1:], a.dtype.name) for a in (self.inputs, self.test_inputs))
+        if one != other:
+            raise DataError(
+                f"{what}: a training item is {_shown(one)} but a test item is {_shown(other)}; "
+                "both must be alike."
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one item."""
+        return tuple(self.inputs.shape[1:])
+
+
+def _shown(kind: tuple[object, ...]) -> str:
+    return f"{kind[-1]} of shape {kind[:-1]}"
+
+
+def _check_items(what: str, items: np.ndarray) -> None:
+    if items.dtype == np.uint8:
+        if items.ndim != 4:
+            raise DataError(
+                f"{what} are uint8 of shape {items.shape}; images are (n, C, H, W), "
+                "anything else is float32."
+            )
+    elif items.dtype != np.float32:
+        raise DataError(f"{what} are {items.dtype}; give images as uint8, all else as float32.")
+    elif items.ndim < 2:
+        raise DataError(f"{what} have the shape {items.shape}; (n, ...) is needed.")
+    elif not np.isfinite(items).all():
+        first = int(np.argmin(np.isfinite(items).reshape(len(items), -1).all(axis=1)))
+        raise DataError(
+            f"{what} hold NaN or infinite values, first in item {first}: fill or drop these."
+        )
+    if 0 in items.shape[1:]:
+        raise DataError(f"{what} have the shape {items.shape}: an item holds no numbers.")
+
+
+def _check_labels(what: str, labels: np.ndarray, items: int, classes: int) -> None:
+    if labels.dtype != np.int64 or labels.shape != (items,):
+        raise DataError(
+            f"{what} are {labels.dtype} of shape {labels.shape}; int64 of shape ({items},) is "
+            "needed, one an item."
+        )
+    if items and not (labels.min() >= 0 and labels.max() < classes):
+        bad = int(labels.min() if labels.min() < 0 else labels.max())
+        raise DataError(
+            f"{what} hold {bad}, but the {classes} classes are numbered 0 to {classes - 1}."
+        )

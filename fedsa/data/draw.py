@@ -1,0 +1,88 @@
+"""Drawing items by class, and telling them apart by content."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from fedsa.data.allot import spread
+from fedsa.data.dataset import Dataset
+from fedsa.errors import DataError
+
+
+def class_numbers(data: Dataset, names: tuple[str, ...], key: str) -> np.ndarray:
+    """Return the numbers of the named classes (all, if none is named), in the order named.
+
+    Raises
+    ------
+    DataError
+        If there is no such class, one is named twice, or they are fewer than two.
+    """
+    if unknown := [name for name in names if name not in data.classes]:
+        raise DataError(
+            f"{key}: '{unknown[0]}' is not a class of '{data.name}'; it has "
+            f"{', '.join(data.classes)}."
+        )
+    chosen = names or data.classes
+    if len(chosen) < 2 or len(set(chosen)) < len(chosen):
+        raise DataError(f"{key}: at least two classes are needed, each once (data: {data.name}).")
+    return np.array([data.classes.index(name) for name in chosen])
+
+
+def content_keys(items: np.ndarray) -> np.ndarray:
+    """Return a 64-bit key of each item's content, ``(n,)``.
+
+    Among a million items two different ones share a key with a chance of 3 in 10^8.
+    """
+    kind = f"{items.dtype.name}{list(items.shape[1:])}".encode()
+    digests = (hashlib.blake2b(kind + item.tobytes(), digest_size=8).digest() for item in items)
+    return np.frombuffer(b"".join(digests), np.uint64)
+
+
+def renumber(labels: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Turn class numbers into places in ``wanted``; int64, -1 for a class that is not wanted."""
+    places = np.full(max(labels.max(initial=0), wanted.max()) + 1, -1, np.int64)
+    places[wanted] = np.arange(len(wanted))
+    renumbered: np.ndarray = places[labels]
+    return renumbered
+
+
+def take(
+    draw: np.random.Generator,
+    labels: np.ndarray,
+    free: np.ndarray,
+    wanted: np.ndarray,
+    counts: np.ndarray,
+) -> np.ndarray:
+    """Draw ``counts`` items of the ``wanted`` classes from the indices ``free``, shuffled."""
+    own = labels[free]
+    chosen = [
+        draw.choice(free[own == label], int(count), replace=False)
+        for label, count in zip(wanted, counts, strict=True)
+    ]
+    return draw.permutation(np.concatenate(chosen))
+
+
+def take_evenly(
+    draw: np.random.Generator,
+    labels: np.ndarray,
+    free: np.ndarray,
+    wanted: np.ndarray,
+    items: int,
+    key: str,
+) -> np.ndarray:
+    """Draw ``items`` items, balanced over the ``wanted`` classes as far as ``free`` allows.
+
+    Raises
+    ------
+    DataError
+        If there are not as many; ``key`` is the scenario's key that asked for them.
+    """
+    room = np.array([int((labels[free] == label).sum()) for label in wanted])
+    if items > room.sum():
+        raise DataError(
+            f"{key}: {items} items are wanted but the data has {room.sum()} of the task's classes "
+            f"to give; lower it to at most {room.sum()}."
+        )
+    return take(draw, labels, free, wanted, spread(items, room))

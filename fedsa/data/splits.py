@@ -1,0 +1,125 @@
+"""Who gets which items: the transfer set, the labels, the test set and the private shards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedsa.data import resolve
+from fedsa.data.allot import in_proportion
+from fedsa.data.dataset import Dataset
+from fedsa.data.draw import class_numbers, content_keys, renumber, take, take_evenly
+from fedsa.data.shards import Shard, draw_shards
+from fedsa.data.transfer import TransferSet
+from fedsa.errors import DataError
+from fedsa.scenario import Scenario
+from fedsa.seeding import numpy_generator
+
+TEST_SHARE = 0.2
+"""Held out for the test where the data has no test set of its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The data of a run, cut into parts that share no item.
+
+    Parameters
+    ----------
+    transfer : TransferSet
+        The items that teachers are asked about.
+    labelled : np.ndarray
+        ``(m,)`` int64, sorted indices of the transfer items whose labels are known.
+    labels : np.ndarray
+        ``(m,)`` int64, their labels, places in ``classes``.
+    test_inputs : np.ndarray
+        ``(t, *shape)``, uint8 or float32 as the transfer set.
+    test_labels : np.ndarray
+        ``(t,)`` int64, places in ``classes``.
+    classes : tuple[str, ...]
+        The task's classes.
+    shards : Mapping[str, Shard]
+        Private data by the teacher's id, in the pool's order.
+    licence : str
+        Licence of the task's data.
+    """
+
+    transfer: TransferSet
+    labelled: np.ndarray
+    labels: np.ndarray
+    test_inputs: np.ndarray
+    test_labels: np.ndarray
+    classes: tuple[str, ...]
+    shards: Mapping[str, Shard]
+    licence: str = "unknown"
+
+
+def split(scenario: Scenario) -> Split:
+    """Draw every part of a scenario's data; same seed, same parts.
+
+    The test set is drawn first, then the transfer set, the labels, and the shards. Items are
+    told apart by content, so a teacher whose data has another name but holds the same items
+    (the whole of which the task has a subset) does not get what another part has.
+
+    Raises
+    ------
+    DataError
+        If the data has too few items, lacks a class, or the labels would miss one.
+    """
+    task, seed = scenario.task, scenario.seed
+    data = resolve(task.data)
+    wanted = class_numbers(data, task.classes, "task.classes")
+    classes = tuple(data.classes[number] for number in wanted)
+    test_inputs, test_labels = _test(data, wanted, task.test_items, seed)
+    used = content_keys(test_inputs)
+    free = np.flatnonzero(~np.isin(content_keys(data.inputs), used))
+    draw = numpy_generator(seed, "transfer")
+    picked = take_evenly(draw, data.labels, free, wanted, task.items, "task.items")
+    truth = renumber(data.labels[picked], wanted)
+    labelled = _labelled(truth, task.label_share, classes, seed)
+    transfer = TransferSet(data.inputs[picked])
+    used = np.concatenate([used, content_keys(transfer.array)])
+    return Split(
+        transfer=transfer,
+        labelled=labelled,
+        labels=truth[labelled],
+        test_inputs=test_inputs,
+        test_labels=renumber(test_labels, wanted),
+        classes=classes,
+        shards=draw_shards(scenario.pool(), seed, {task.data: data}, used),
+        licence=data.licence,
+    )
+
+
+def _test(
+    data: Dataset, wanted: np.ndarray, items: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    inputs, labels = data.test_inputs, data.test_labels
+    room = np.isin(labels, wanted).sum()
+    if not len(inputs):
+        inputs, labels = data.inputs, data.labels
+        room = np.ceil(TEST_SHARE * np.isin(labels, wanted).sum())
+    draw, free = numpy_generator(seed, "test"), np.arange(len(labels))
+    chosen = take_evenly(draw, labels, free, wanted, items or int(room), "task.test-items")
+    return inputs[chosen], labels[chosen]
+
+
+def _labelled(truth: np.ndarray, share: float, classes: tuple[str, ...], seed: int) -> np.ndarray:
+    counts = np.bincount(truth, minlength=len(classes))
+    if not counts.all():
+        raise DataError(
+            f"task.items: among {len(truth)} items there is none of the class "
+            f"'{classes[int(counts.argmin())]}'; raise it, or leave the class out."
+        )
+    labels = round(share * len(truth))
+    if labels < len(classes):
+        least = math.ceil(len(classes) / len(truth) * 1e4) / 1e4
+        raise DataError(
+            f"task.label-share: {share} of {len(truth)} items is {labels} labels, which leaves a "
+            f"class of {len(classes)} without an example; the least share that works is {least}."
+        )
+    draw = numpy_generator(seed, "labels")
+    free, wanted = np.arange(len(truth)), np.arange(len(classes))
+    return np.sort(take(draw, truth, free, wanted, in_proportion(labels, counts)))

@@ -1,0 +1,18 @@
+"""Fusions by name: from the selected teachers' answers to a trained student."""
+
+from fedsa.registry import Registry
+
+FUSIONS = Registry(
+    "fusion",
+    {
+        "prototypes": "fedsa.fusion.prototypes:PrototypeFusion",
+        "multi-head": "fedsa.fusion.multihead:MultiHead",
+        "stacking": "fedsa.fusion.stacking:Stacking",
+        "consensus": "fedsa.fusion.consensus:Consensus",
+        "b-plus": "fedsa.fusion.bplus:BPlus",
+        "scratch": "fedsa.fusion.scratch:Scratch",
+    },
+    ("options",),
+)
+
+__all__ = ["FUSIONS"]

@@ -1,0 +1,56 @@
+"""What a fusion gets and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from fedsa.problem import Answers, Problem
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where in the run a fusion is called; a baseline is trained in one stage of one round."""
+
+    round: int = 1
+    rounds: int = 1
+
+
+@dataclass(frozen=True)
+class Fused:
+    """A trained student and what the next round needs to go on from here.
+
+    Parameters
+    ----------
+    student : nn.Module
+        Maps inputs ``(n, *shape)`` to logits ``(n, C)``.
+    state : Mapping[str, Tensor]
+        Everything the next round needs, as named tensors (it is checkpointed with safetensors).
+    facts : Mapping[str, float]
+        Figures worth an event (losses, number of prototypes in use).
+    views : Mapping[str, Tensor]
+        Tensors worth a look in the report; the prototype fusion gives ``responsibilities``
+        ``(n, M)``, ``coverage`` ``(N, M)`` with teachers in sorted order, ``emission`` ``(M, C)``.
+    """
+
+    student: nn.Module
+    state: Mapping[str, Tensor] = field(default_factory=dict)
+    facts: Mapping[str, float] = field(default_factory=dict)
+    views: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Fusion(Protocol):
+    """From the selected teachers' answers to a trained student."""
+
+    def fit(
+        self,
+        problem: Problem,
+        answers: Answers,
+        weights: Mapping[str, float],
+        stage: Stage,
+        state: Mapping[str, Tensor],
+    ) -> Fused:
+        """Train the student for one round, going on from ``state`` (empty in the first)."""

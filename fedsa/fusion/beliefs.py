@@ -1,0 +1,110 @@
+"""What the selected teachers' answers say about the new task, item by item, before distillation.
+
+Three steps, all closed form or convex. The stack reads the answers with the labels; its beliefs
+are calibrated to the class shares that the labels show; a discriminant fitted on the whole
+transfer set under these beliefs adds how the answers are distributed, which a few labels cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fedsa.fusion.stack import features, regress
+from fedsa.problem import Answers, Problem
+
+SHARE = 0.05
+"""Weight of an unlabelled item against a labelled one in the discriminant."""
+RIDGE = 0.1
+"""Share of the mean variance added to every direction."""
+ITERATIONS = 20
+
+
+def beliefs(problem: Problem, answers: Answers, weights: Mapping[str, float]) -> Tensor:
+    """Return q(y|x) on the transfer set, ``(n, C)``; labelled items have their labels.
+
+    Parameters
+    ----------
+    problem : Problem
+        Task and labels.
+    answers : Answers
+        The teachers' answers.
+    weights : Mapping[str, float]
+        The selection's weights; teachers without a positive one are left out.
+    """
+    classes, where, labels = problem.task.outputs, problem.labelled, problem.labels
+    truth = F.one_hot(labels, classes).to(torch.float32)
+    prior = (truth.sum(dim=0) + 1.0) / (len(labels) + classes)
+    columns = features(answers, weights)
+    items = answers.covered(weights)
+    stack = calibrate(regress(columns, where, labels, classes), prior, items)
+    gaussian = discriminant(columns, stack, where, truth, items)
+    logs = (stack.clamp_min(1e-6).log() + gaussian.clamp_min(1e-6).log()) / 2
+    found = calibrate(logs.softmax(dim=1), prior, items)
+    found[where] = truth
+    return found
+
+
+def calibrate(beliefs: Tensor, prior: Tensor, items: Tensor) -> Tensor:
+    """Shift the classes' log-odds until the mean belief over ``items`` is the prior.
+
+    The labels are drawn at random from the transfer set, so their class shares tell its own;
+    a stack on a few labels strays from them (Saerens et al., Neural Computation 2002, give the
+    same correction for a known prior).
+
+    Parameters
+    ----------
+    beliefs : Tensor
+        ``(n, C)`` rows on the simplex.
+    prior : Tensor
+        ``(C,)`` on the simplex.
+    items : Tensor
+        ``(k,)`` indices of the items that the mean is taken over.
+    """
+    logs = beliefs.clamp_min(1e-6).log()
+    shift = torch.zeros(beliefs.shape[1])
+    for _ in range(ITERATIONS):
+        mean = (logs[items] + shift).softmax(dim=1).mean(dim=0)
+        shift = shift + prior.log() - mean.clamp_min(1e-6).log()
+    return (logs + shift).softmax(dim=1)
+
+
+def discriminant(
+    columns: Tensor, beliefs: Tensor, labelled: Tensor, truth: Tensor, items: Tensor
+) -> Tensor:
+    """Fit a linear discriminant on all items under soft labels; return its posterior.
+
+    Gaussian classes with one covariance and even priors: one step of expectation maximisation,
+    as more of them drift away from the labels.
+
+    Parameters
+    ----------
+    columns : Tensor
+        ``(n, F)`` features.
+    beliefs : Tensor
+        ``(n, C)`` soft labels.
+    labelled, truth : Tensor
+        ``(m,)`` indices and ``(m, C)`` one-hot labels, which count in full.
+    items : Tensor
+        ``(k,)`` indices of the items that count.
+
+    Returns
+    -------
+    Tensor
+        ``(n, C)`` rows on the simplex.
+    """
+    rows = columns.double()
+    mass = torch.zeros(beliefs.shape, dtype=torch.float64)
+    mass[items] = SHARE * beliefs[items].double()
+    mass[labelled] = truth.double()
+    size, total = mass.sum(dim=0).clamp_min(1e-9), mass.sum()
+    means = (mass.T @ rows) / size[:, None]
+    within = (rows.T * mass.sum(dim=1)) @ rows / total - (means.T * size / total) @ means
+    ridge = RIDGE * within.diagonal().mean().clamp_min(1e-9)
+    within = within + ridge * torch.eye(len(within), dtype=torch.float64)
+    directions = torch.linalg.solve(within, means.T)
+    scores = rows @ directions - 0.5 * (means * directions.T).sum(dim=1)
+    return scores.softmax(dim=1).to(columns.dtype)

@@ -1,0 +1,200 @@
+"""Prototype-distribution fusion: the default (after Hoang, Lam, Low and Jaillet, ICML 2020).
+
+First without labels: the trunk, the prototypes and every teacher's emissions are fitted to the
+teachers' answers on the transfer set. Then the task joins: its emissions over the same
+prototypes start at their closed-form posterior, and all is adapted end to end, to the beliefs
+about the task and, still, to the teachers' answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fedsa.fusion.base import Fused, Stage
+from fedsa.fusion.beliefs import beliefs
+from fedsa.fusion.training import outputs, train
+from fedsa.options import FusionOptions
+from fedsa.problem import Answers, Problem
+from fedsa.prototypes.pool import TeacherEmissions, coverage, spread
+from fedsa.prototypes.posterior import task_emission
+from fedsa.prototypes.space import Prototypes, TaskHead
+from fedsa.seeding import derive
+
+
+class Model(nn.Module):
+    """Trunk, prototypes, the teachers' emissions, and the task's head on the same prototypes."""
+
+    def __init__(
+        self, trunk: nn.Module, space: Prototypes, emissions: TeacherEmissions, classes: int
+    ) -> None:
+        super().__init__()
+        self.trunk, self.space, self.emissions = trunk, space, emissions
+        even = torch.full((space.centres.shape[0], classes), 1.0 / classes)
+        self.head = TaskHead(space, even)
+
+    def student(self) -> nn.Module:
+        """Return what leaves: inputs to the task's logits."""
+        return nn.Sequential(self.trunk, self.head)
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """The selected teachers' answers side by side."""
+
+    names: tuple[str, ...]
+    widths: tuple[int, ...]
+    weights: Tensor
+    answers: Tensor
+    items: Tensor
+
+
+class PrototypeFusion:
+    """Teachers and the new task as distributions over shared prototypes.
+
+    Parameters
+    ----------
+    options : FusionOptions
+        Number and sharpness of the prototypes, share of the adaptation in the budget.
+    """
+
+    def __init__(self, options: FusionOptions | None = None) -> None:
+        self.options = options or FusionOptions()
+
+    def fit(
+        self,
+        problem: Problem,
+        answers: Answers,
+        weights: Mapping[str, float],
+        stage: Stage,
+        state: Mapping[str, Tensor],
+    ) -> Fused:
+        """Train for one round's share of the budget; see :class:`fedsa.fusion.base.Fusion`."""
+        pool = _pool(answers, weights)
+        model = self._start(problem, pool, state)
+        free, joint = self._budget(problem.student.steps, stage)
+        facts: dict[str, float] = {}
+        if free:
+            model, facts["prototype_loss"] = self._share(problem, pool, model, free, stage)
+        about = beliefs(problem, answers, weights)
+        joined = "head.scores" in state
+        if not joined:
+            with torch.no_grad():
+                a = model.space(outputs(model.trunk, problem.inputs))
+                emission = task_emission(a, problem.labelled, problem.labels, about)
+                model.head.scores.copy_(emission.clamp_min(1e-6).log())
+        if joint:
+            model, facts["adapt_loss"] = self._adapt(problem, pool, model, about, joint, stage)
+        with torch.no_grad():
+            a = model.space(outputs(model.trunk, problem.inputs))
+        facts["prototypes_used"] = float((a.mean(dim=0) > 0.1 / a.shape[1]).sum())
+        confidence = torch.stack([_confidence(answers[name]) for name in answers])
+        return Fused(
+            student=model.student(),
+            state=_state(model, pool, state, with_head=joined or joint > 0),
+            facts=facts,
+            views={
+                "responsibilities": a,
+                "coverage": coverage(a, confidence),
+                "emission": model.head.emission.detach(),
+            },
+        )
+
+    def _budget(self, steps: int, stage: Stage) -> tuple[int, int]:
+        """Return this round's steps without labels and with the task."""
+        begin = steps * (stage.round - 1) // stage.rounds
+        end = steps * stage.round // stage.rounds
+        border = round((1.0 - self.options.adapt_share) * steps)
+        free = max(0, min(end, border) - begin)
+        return free, end - begin - free
+
+    def _start(self, problem: Problem, pool: _Pool, state: Mapping[str, Tensor]) -> Model:
+        options, width = self.options, problem.student.embedding
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(problem.seed, "prototypes", "start"))
+            model = Model(
+                problem.build(width),
+                Prototypes(width, options.prototypes, options.concentration),
+                TeacherEmissions(options.prototypes, pool.widths),
+                problem.task.outputs,
+            )
+        if state:
+            # A teacher that is new to the selection begins with fresh emissions.
+            blocks = list(model.emissions.scores.detach().split(list(pool.widths), dim=1))
+            known = [state.get(f"emission.{name}") for name in pool.names]
+            kept = [new if old is None else old for new, old in zip(blocks, known, strict=True)]
+            own = {k: v for k, v in state.items() if not k.startswith("emission.")}
+            own |= {"emissions.scores": torch.cat(kept, dim=1)}
+            model.load_state_dict(own, strict=False)
+        return model
+
+    def _share(
+        self, problem: Problem, pool: _Pool, model: Model, steps: int, stage: Stage
+    ) -> tuple[Model, float]:
+        def loss(module: nn.Module, batch: Tensor, step: int) -> Tensor:
+            assert isinstance(module, Model)
+            a = module.space(module.trunk(problem.inputs[batch]))
+            fit = module.emissions.cross_entropy(a, pool.answers[batch], pool.weights)
+            return fit - self.options.spread * spread(a)
+
+        where = ("prototypes", stage.round)
+        found, last = train(
+            model, loss, pool.items, steps, problem.student, problem.seed, *where
+        )
+        assert isinstance(found, Model)
+        return found, last
+
+    def _adapt(
+        self, problem: Problem, pool: _Pool, model: Model, about: Tensor, steps: int, stage: Stage
+    ) -> tuple[Model, float]:
+        items = torch.unique(torch.cat([pool.items, problem.labelled]))
+
+        def loss(module: nn.Module, batch: Tensor, step: int) -> Tensor:
+            assert isinstance(module, Model)
+            embedding = module.trunk(problem.inputs[batch])
+            task = F.cross_entropy(module.head(embedding), about[batch])
+            a = module.space(embedding)
+            return task + module.emissions.cross_entropy(a, pool.answers[batch], pool.weights)
+
+        where = ("adapt", stage.round)
+        found, last = train(model, loss, items, steps, problem.student, problem.seed, *where)
+        assert isinstance(found, Model)
+        return found, last
+
+
+def _pool(answers: Answers, weights: Mapping[str, float]) -> _Pool:
+    names = tuple(name for name in answers if weights.get(name, 0.0) > 0)
+    shares = torch.tensor([weights[name] for name in names], dtype=torch.float32)
+    return _Pool(
+        names=names,
+        widths=tuple(answers[name].shape[1] for name in names),
+        weights=shares / shares.sum(),
+        answers=torch.cat([answers[name].nan_to_num(0.0) for name in names], dim=1),
+        items=answers.covered(weights),
+    )
+
+
+def _state(
+    model: Model, pool: _Pool, before: Mapping[str, Tensor], with_head: bool
+) -> dict[str, Tensor]:
+    """Return the tensors to go on from; a teacher left out keeps the emissions it had."""
+    state = {name: value for name, value in before.items() if name.startswith("emission.")}
+    blocks = model.emissions.scores.detach().split(list(pool.widths), dim=1)
+    state |= {f"emission.{name}": block for name, block in zip(pool.names, blocks, strict=True)}
+    for name, value in model.state_dict().items():
+        if name.startswith("emissions.") or name.startswith("head.space."):
+            continue
+        if with_head or not name.startswith("head."):
+            state[name] = value.detach().clone()
+    return state
+
+
+def _confidence(answer: Tensor) -> Tensor:
+    """Return 1 - normalised entropy per item, in [0, 1]; 0 where the teacher was not asked."""
+    p = answer.nan_to_num(1.0 / answer.shape[1])
+    entropy = -(p * p.clamp_min(1e-8).log()).sum(dim=1)
+    return (1.0 - entropy / torch.tensor(float(max(2, answer.shape[1]))).log()).clamp(0.0, 1.0)

@@ -1,0 +1,91 @@
+"""The stack: logistic regression on the teachers' answers, fitted on the labelled items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from fedsa.problem import Answers
+
+PENALTY = 10.0
+"""1 / C of an L2 logistic regression on features of unit root mean square."""
+
+
+def features(answers: Answers, weights: Mapping[str, float]) -> Tensor:
+    """Return ``concat_i sqrt(N s_i p_i)``, centred and divided by one global rms.
+
+    The square root makes Euclidean distance the Hellinger distance of answers; one global
+    scale, since scaling each column would inflate the near-constant columns of useless teachers.
+
+    Parameters
+    ----------
+    answers : Answers
+        A teacher that was not asked about an item counts there as its own mean answer.
+    weights : Mapping[str, float]
+        s_i; teachers without a positive weight are left out.
+
+    Returns
+    -------
+    Tensor
+        ``(n, sum_i C_i)`` float32.
+    """
+    names = [name for name in answers if weights.get(name, 0.0) > 0]
+    total = sum(weights[name] for name in names)
+    columns = []
+    for name in names:
+        root = answers[name].sqrt()
+        centred = (root - root.nanmean(dim=0)).nan_to_num(0.0)
+        columns.append(centred * (len(names) * weights[name] / total) ** 0.5)
+    return scale(torch.cat(columns, dim=1))
+
+
+def scale(columns: Tensor) -> Tensor:
+    """Centre the columns and divide all by one root mean square."""
+    centred = columns - columns.mean(dim=0)
+    return centred / centred.square().mean().sqrt().clamp_min(1e-8)
+
+
+def regress(columns: Tensor, labelled: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Fit an L2-penalised softmax regression on the labelled rows; predict on all rows.
+
+    Parameters
+    ----------
+    columns : Tensor
+        ``(n, F)`` features.
+    labelled, labels : Tensor
+        ``(m,)`` row indices and classes.
+    classes : int
+        C.
+
+    Returns
+    -------
+    Tensor
+        ``(n, C)`` rows on the simplex.
+    """
+    inputs = columns[labelled].double()
+    # The solution lies in the span of the labelled rows: solve there, however wide the answers
+    # of two hundred teachers are.
+    if inputs.shape[1] > inputs.shape[0]:
+        basis = torch.linalg.qr(inputs.T).Q
+    else:
+        basis = torch.eye(inputs.shape[1], dtype=torch.float64)
+    reduced = inputs @ basis
+    weight = torch.zeros(reduced.shape[1], classes, dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS(
+        [weight, bias], max_iter=200, tolerance_grad=1e-6, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        loss = torch.nn.functional.cross_entropy(reduced @ weight + bias, labels, reduction="sum")
+        loss = loss + 0.5 * PENALTY * weight.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        logits = columns.double() @ (basis @ weight) + bias
+        return logits.softmax(dim=1).to(columns.dtype)

@@ -1,0 +1,38 @@
+"""Stacking to a student: the rival to respect (Wolpert, 1992, then distillation)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from fedsa.fusion.base import Fused, Stage
+from fedsa.fusion.distil import distil
+from fedsa.fusion.stack import features, regress
+from fedsa.options import FusionOptions
+from fedsa.problem import Answers, Problem
+
+
+class Stacking:
+    """A logistic regression on all answers labels the transfer set; the student learns that.
+
+    Well made: Hellinger features under one global scale, the whole of the transfer set, the
+    whole budget, the labelled items under their true labels.
+    """
+
+    def __init__(self, options: FusionOptions | None = None) -> None:
+        self.options = options or FusionOptions()
+
+    def fit(
+        self,
+        problem: Problem,
+        answers: Answers,
+        weights: Mapping[str, float],
+        stage: Stage,
+        state: Mapping[str, Tensor],
+    ) -> Fused:
+        """Fit the stack, distil it; see :class:`fedsa.fusion.base.Fusion`."""
+        columns = features(answers, weights)
+        beliefs = regress(columns, problem.labelled, problem.labels, problem.task.outputs)
+        asked = answers.covered(weights)
+        return Fused(student=distil(problem, beliefs, asked, "stacking", stage.round))

@@ -1,0 +1,190 @@
+"""A private SuperLink for one run: own home, own ports, neutral folder, ended with the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from fedsa.errors import RunError
+from fedsa.launcher.processes import MARK, end, home
+
+STARTUP = 60.0
+_QUIET = {
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    # Without this every run would install a second set of dependencies.
+    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+class Flower:
+    """A SuperLink in simulation mode, as a context manager.
+
+    Parameters
+    ----------
+    log : Path
+        Where Flower's and Ray's output goes.
+    mark : str
+        The run's mark; see :mod:`fedsa.launcher.processes`.
+    """
+
+    def __init__(self, log: Path, mark: str | None = None) -> None:
+        self.log = log
+        self.mark = mark or uuid.uuid4().hex
+        self.home = home(self.mark)
+        self.home.mkdir(mode=0o700, exist_ok=True)
+        self.port, control = _free_ports()
+        self._control = control
+        self._superlink: subprocess.Popen[bytes] | None = None
+        self.environment = {
+            **os.environ,
+            **_QUIET,
+            MARK: self.mark,
+            "FLWR_HOME": str(self.home),
+            "RAY_TMPDIR": str(self.home),
+            # Flower starts its own commands by name, whether or not the environment is active.
+            "PATH": os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")]),
+            "PYTHONPATH": os.pathsep.join(
+                [str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
+            ),
+        }
+
+    def __enter__(self) -> Flower:
+        (self.home / "config.toml").write_text(
+            '[superlink]\ndefault = "fedsa"\n\n[superlink.fedsa]\n'
+            f'address = "127.0.0.1:{self.port}"\ninsecure = true\n',
+            encoding="utf-8",
+        )
+        command = [
+            "flower-superlink", "--insecure", "--simulation", "--isolation", "subprocess",
+            "--control-api-address", f"127.0.0.1:{self._control}",
+            "--host", "127.0.0.1", "--port", str(self.port),
+        ]
+        try:
+            self._superlink = self._popen(command)
+            self._await_port()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every process of the run and remove Flower's home."""
+        end(self.mark)
+        if self._superlink is not None:
+            self._superlink.wait(timeout=10)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def submit(
+        self, app: Path, run_config: Mapping[str, str | int], nodes: int, actors: int
+    ) -> int:
+        """Submit the app; return the run's id.
+
+        Raises
+        ------
+        RunError
+            If Flower refuses it; the sentence holds Flower's own last line.
+        """
+        settings = " ".join(f"{key}={json.dumps(value)}" for key, value in run_config.items())
+        federation = (
+            f"num-supernodes={nodes} client-resources-num-cpus=1 init-args-num-cpus={actors}"
+        )
+        found = self._flwr(
+            "run", str(app), "fedsa", "--format", "json", "-c", settings,
+            "--federation-config", federation,
+        )
+        if not found.get("success") or "run-id" not in found:
+            raise RunError(
+                f"Flower did not take the run: {found.get('error-message', found)} "
+                f"(see {self.log})."
+            )
+        return int(found["run-id"])
+
+    def status(self, run_id: int) -> str:
+        """Return the run's status in Flower's words, such as ``running`` or ``finished:failed``."""
+        if self._superlink is not None and self._superlink.poll() is not None:
+            return "finished:superlink ended"
+        found = self._flwr("ls", "fedsa", "--run-id", str(run_id), "--format", "json")
+        runs = found.get("runs") or [{}]
+        return str(runs[0].get("status", "unknown"))
+
+    def _flwr(self, *arguments: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [_script("flwr"), *arguments], env=self.environment, cwd=self.home,
+            capture_output=True, text=True, check=False,
+        )
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(done.stderr)
+        try:
+            found: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{"):])
+        except ValueError:
+            lines = (done.stdout + done.stderr).strip().splitlines()
+            return {"success": False, "error-message": lines[-1] if lines else "no output"}
+        return found
+
+    def _popen(self, command: list[str]) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [_script(command[0]), *command[1:]], env=self.environment, cwd=self.home,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )
+
+    def _await_port(self) -> None:
+        assert self._superlink is not None
+        deadline = time.monotonic() + STARTUP
+        while time.monotonic() < deadline and self._superlink.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise RunError(
+            f"Flower's SuperLink did not start on port {self.port}: see {self.log} for why."
+        )
+
+
+def _script(name: str) -> str:
+    """Return the path of a console script of this very environment."""
+    beside = Path(sysconfig.get_path("scripts")) / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise RunError(
+            f"The command '{name}' is not installed beside {sys.executable}: "
+            "install Flower with pip install 'flwr[simulation]'."
+        )
+    return found
+
+
+def _free_ports() -> tuple[int, int]:
+    wanted = os.environ.get("FEDSA_PORT")
+    with socket.socket() as first, socket.socket() as second:
+        try:
+            first.bind(("127.0.0.1", int(wanted) if wanted else 0))
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"The port {wanted} (FEDSA_PORT) cannot be used: {error}; choose another one, or "
+                "unset it to have a free one found."
+            ) from None
+        second.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]

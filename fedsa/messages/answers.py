@@ -1,0 +1,106 @@
+"""Distributions over classes in one or two bytes a class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedsa.messages.checks import FORMS, MAX_ITEMS, MAX_OUTPUTS, MAX_REPLY_BYTES, MessageError
+
+_TOLERANCE = 1e-3  # of a sum of probabilities that arrive in float32
+
+
+@dataclass(frozen=True, eq=False)
+class CompactAnswers:
+    """A teacher's answers as they travel.
+
+    ``uint8`` stores ``round(255 sqrt(p))``: on the square-root scale the step at p is about
+    ``2 sqrt(p) / 255``, so that small probabilities, which carry what distillation is after,
+    keep their digits. ``float16`` stores p itself.
+
+    Parameters
+    ----------
+    values : np.ndarray
+        ``(n, C)``, uint8 or float16.
+
+    Raises
+    ------
+    MessageError
+        If the rows cannot stem from distributions: wrong type or shape, NaN, negative, or a
+        mass further from one than rounding explains.
+    """
+
+    values: np.ndarray
+
+    def __post_init__(self) -> None:
+        values = self.values
+        if not isinstance(values, np.ndarray) or values.dtype.name not in FORMS:
+            raise MessageError(f"The answers are not an array of {' or '.join(FORMS)}.")
+        if values.ndim != 2 or not (1 <= len(values) <= MAX_ITEMS):
+            raise MessageError(f"The answers are not a table of 1 to {MAX_ITEMS} items by classes.")
+        if not 2 <= values.shape[1] <= MAX_OUTPUTS or values.nbytes > MAX_REPLY_BYTES:
+            raise MessageError("The answers have fewer than two classes, or too many.")
+        masses = _plain(values)
+        # Not (a <= b) rather than a > b, since NaN must fail too.
+        if not (np.all(masses >= 0) and np.all(np.isfinite(masses))):
+            raise MessageError("The answers hold a number that is no probability.")
+        excess = np.abs(masses.sum(axis=1, dtype=np.float64) - 1.0).max()
+        if not excess <= mass_error(values.dtype.name, values.shape[1]):
+            raise MessageError("The answers hold a row that is no distribution over the classes.")
+
+    @classmethod
+    def encode(cls, probabilities: np.ndarray, form: str = "uint8") -> CompactAnswers:
+        """Encode float ``(n, C)`` rows on the simplex.
+
+        Raises
+        ------
+        MessageError
+            If a row is not on the simplex, or there is no such form.
+        """
+        rows = np.asarray(probabilities, dtype=np.float32)
+        if form not in FORMS:
+            raise MessageError(f"There is no answer form '{form}': use {' or '.join(FORMS)}.")
+        if rows.ndim != 2 or not np.all(rows >= 0) or not np.all(np.isfinite(rows)):
+            raise MessageError("Answers to encode must be rows of finite, non-negative numbers.")
+        if not np.all(np.abs(rows.sum(axis=1, dtype=np.float64) - 1.0) <= _TOLERANCE):
+            raise MessageError("Answers to encode must be rows that sum to one.")
+        if form == "float16":
+            return cls(rows.astype(np.float16))
+        return cls(np.rint(255.0 * np.sqrt(np.minimum(rows, 1.0))).astype(np.uint8))
+
+    @property
+    def form(self) -> str:
+        """``uint8`` or ``float16``."""
+        return str(self.values.dtype.name)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on the wire."""
+        return int(self.values.nbytes)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def dense(self) -> np.ndarray:
+        """Return float32 ``(n, C)`` rows, renormalised to sum to one."""
+        masses = _plain(self.values)
+        return np.asarray(masses / masses.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def mass_error(form: str, outputs: int) -> float:
+    """Return how far from one the mass of a decoded row may be, by rounding alone.
+
+    For ``uint8``, sqrt(p) is off by at most 1/510, so a row's mass by at most
+    ``sum_c (sqrt(p_c)/255 + 1/510^2) <= sqrt(C)/255 + C/510^2`` (Cauchy-Schwarz); for
+    ``float16``, by 2^-11 relative and 2^-25 absolute below the smallest normal number.
+    """
+    if form == "uint8":
+        return float(outputs**0.5 / 255 + outputs / 510**2 + 2 * _TOLERANCE)
+    return 2.0**-11 + outputs * 2.0**-25 + 2 * _TOLERANCE
+
+
+def _plain(values: np.ndarray) -> np.ndarray:
+    """Decode without renormalising, float32."""
+    plain = values.astype(np.float32)
+    return (plain / 255.0) ** 2 if values.dtype == np.uint8 else plain

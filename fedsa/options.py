@@ -1,0 +1,128 @@
+"""The parameters of every part, typed, with their defaults; a scenario is made of these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class Options(BaseModel):
+    """A frozen set of parameters; TOML spells the keys with hyphens, Python with underscores."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=_kebab, populate_by_name=True, strict=True
+    )
+
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class TaskOptions(Options):
+    """The new task and its data: what the student shall learn, and from how few labels."""
+
+    kind: Literal["classification"] = "classification"
+    data: str = "fashion-mnist-mini"
+    """Dataset name, path of an ``.npz`` file or a class-per-folder directory, or ``module:attribute``."""
+    classes: tuple[str, ...] = Field(default=(), strict=False)
+    """Classes of the task, by name; empty for all classes of the data."""
+    items: Positive = 6000
+    """Size of the transfer set; the labelled items are among them, with their labels known."""
+    label_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.01
+    """Share of the transfer set whose labels are known (drawn by class)."""
+    test_items: Annotated[int, Field(ge=0)] = 0
+    """Size of the test set; 0 takes all that the data has."""
+
+
+class StudentOptions(Options):
+    """The student's trunk and the training budget that every method gets alike."""
+
+    model: str = "conv"
+    """Model name or ``module:factory``; called as ``factory(shape, outputs)``."""
+    embedding: Positive = 64
+    """Width of the trunk's output, on which the task's head sits."""
+    steps: Positive = 1200
+    """Optimiser steps of the whole run, all rounds and stages together."""
+    batch: Positive = 128
+    learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
+    weight_decay: Annotated[float, Field(ge=0.0)] = 1e-3
+
+
+class SaliencyOptions(Options):
+    """Where networks look: which map, how compact, on how many probe items."""
+
+    method: str = "occlusion"
+    """``occlusion``, ``rise``, ``grad-cam``, ``gradient-x-input``, ``smooth-grad``,
+    ``integrated-gradients``, or a plug-in."""
+    grid: Annotated[int, Field(ge=2, le=32)] = 7
+    bits: Annotated[int, Field(ge=1, le=8)] = 4
+    probe_items: Annotated[int, Field(ge=2)] = 64
+    mode: Literal["score", "maps"] = "score"
+    """``score``: maps stay at the teacher, one number leaves. ``maps``: compact maps leave."""
+    shown: Annotated[int, Field(ge=0, le=64)] = 8
+    """Probe items whose compact maps are asked for once, for the report."""
+
+
+class SelectionOptions(Options):
+    """From evidence to this round's teachers and weights."""
+
+    selector: str = "evidence"
+    policy: Literal["adaptive", "softmax", "top-k"] = "adaptive"
+    k: Annotated[int, Field(ge=0)] = 0
+    """Number of teachers for ``top-k`` and ``softmax``; 0 means half of the pool."""
+    temperature: Annotated[float, Field(gt=0.0)] = 0.5
+    every: Positive = 1
+    """Renew the selection every so many rounds, with the current student."""
+    response_items: Annotated[int, Field(ge=2)] = 256
+    """Unlabelled items asked of every teacher for response evidence, before selection."""
+
+
+class FusionOptions(Options):
+    """From the selected teachers' answers to a trained student."""
+
+    fusion: str = "prototypes"
+    prototypes: Positive = 64
+    concentration: Annotated[float, Field(gt=0.0)] = 10.0
+    """kappa: sharpness of the responsibilities, softmax(kappa phi.c)."""
+    spread: Annotated[float, Field(ge=0.0)] = 0.1
+    """Weight of the entropy of the mean responsibility, which keeps all prototypes in use."""
+    adapt_share: Share = 0.75
+    """Share of the steps spent on end-to-end adaptation to the labelled items."""
+
+
+class FederationOptions(Options):
+    """How teachers are reached and how long they may take."""
+
+    timeout: Annotated[float, Field(gt=0.0)] = 300.0
+    """Seconds to wait for the replies of one batch of questions."""
+    actors: Positive = 2
+    """Processes that answer for the teachers in a simulation."""
+    answer_form: Literal["uint8", "float16"] = "uint8"
+    """How a distribution travels: one byte a class (on the square-root scale) or two."""
+
+
+class TeacherOptions(Options):
+    """A simulated institution: its model, its private data, and what is wrong with it, if so."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    model: str = "conv"
+    data: str = "fashion-mnist-mini"
+    """As for the task; ``noise`` makes images of pure noise with random labels."""
+    classes: tuple[str, ...] = Field(default=(), strict=False)
+    classes_each: Annotated[int, Field(ge=0)] = 0
+    """Draw this many classes for each copy instead of naming them."""
+    items: Positive = 800
+    """Size of the private shard; shards never overlap each other nor the task's data."""
+    label_noise: Share = 0.0
+    """Share of the private labels replaced by random ones."""
+    epochs: Annotated[int, Field(ge=0)] = 15
+    """0 leaves the teacher untrained."""
+    relevant: bool = True
+    """Ground truth for the report only; no strategy ever sees it."""
+    count: Positive = 1
+    """Copies with their own shard and seed, named ``id-1``, ``id-2``, ..."""

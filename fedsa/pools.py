@@ -1,0 +1,185 @@
+"""Simulated private teachers: each trained on its own shard, kept as an institution keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from fedsa import __version__
+from fedsa.data import path_of
+from fedsa.data.files import fingerprint
+from fedsa.data.shards import Shard
+from fedsa.data.splits import Split
+from fedsa.errors import DataError, RunError
+from fedsa.models import build
+from fedsa.options import TeacherOptions
+from fedsa.private_training import Scaling, train
+from fedsa.scenario import Scenario
+from fedsa.seeding import derive
+
+Progress = Callable[[str, int, int], None]
+"""Called with the id of the teacher that is next, how many are done, and how many there are."""
+
+
+def cache() -> Path:
+    """Return the folder for what can be made again: ``$FEDSA_CACHE``, or ``~/.cache/fedsa``."""
+    return Path(os.environ.get("FEDSA_CACHE") or Path.home() / ".cache" / "fedsa")
+
+
+def pool_key(scenario: Scenario) -> str:
+    """Return 16 hex digits that name a pool, from all that its teachers depend on.
+
+    These are the library's version, the seed, the teachers' options (but not ``relevant``, which
+    is for the report), the part of the task's options that decides which items are left for
+    them, and the content of data files. The share of labels is not among them, so runs that
+    differ in it alone have the same teachers.
+    """
+    task, pool = scenario.task, scenario.pool()
+    files = {}
+    for name in sorted({task.data, *(teacher.data for teacher in pool)}):
+        path = path_of(name)
+        if path is not None and path.exists():
+            files[name] = fingerprint(path)
+    matters = {
+        "version": __version__,
+        "seed": scenario.seed,
+        "task": task.model_dump(mode="json", include={"data", "classes", "items", "test_items"}),
+        "teachers": [t.model_dump(mode="json", exclude={"relevant", "count"}) for t in pool],
+        "files": files,
+    }
+    return hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def build_pool(scenario: Scenario, split: Split, progress: Progress) -> Path:
+    """Train every teacher of the pool, unless that was done before, and return its folder.
+
+    The folder holds ``<id>/teacher.toml`` and ``<id>/weights.safetensors`` for each teacher, and
+    ``pool.json`` with their ids in order once all are there. Each teacher's folder is renamed
+    into its place when whole, so a build that was killed goes on where it was.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its ``pool()`` is built.
+    split : Split
+        Holds the teachers' shards.
+    progress : Callable[[str, int, int], None]
+        Called before each teacher is trained, and with all done at the end.
+
+    Raises
+    ------
+    RunError
+        If the cache cannot be written.
+    PluginError
+        If a teacher's model is unknown or does not fit its data.
+    """
+    folder = cache() / "pools" / pool_key(scenario)
+    pool = scenario.pool()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        todo = [options for options in pool if not (folder / options.id).is_dir()]
+        for done, name in enumerate(_make_all(folder, todo, split, scenario.seed)):
+            progress(name, len(pool) - len(todo) + done, len(pool))
+        progress(pool[-1].id if pool else "", len(pool), len(pool))
+        if not (folder / "pool.json").is_file():
+            _write_list(folder, [options.id for options in pool])
+    except OSError as error:
+        raise RunError(
+            f"The teachers cannot be kept in '{folder}' ({error.strerror or error}): make room or "
+            "set FEDSA_CACHE to a folder that can be written."
+        ) from error
+    return folder
+
+
+def _make_all(
+    folder: Path, todo: list[TeacherOptions], split: Split, seed: int
+) -> Iterator[str]:
+    """Train several teachers at once, one core each; yield the id of the next that will be done.
+
+    One thread a teacher, whatever the machine: so small nets gain nothing by more, and the same
+    seed gives the same teachers.
+    """
+    workers = min(len(todo), os.cpu_count() or 1)
+    if not todo:
+        return
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        made = [
+            pool.submit(_make, folder, options, split.shards[options.id], seed) for options in todo
+        ]
+        try:
+            for options, future in zip(todo, made, strict=True):
+                yield options.id
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _make(folder: Path, options: TeacherOptions, shard: Shard, seed: int) -> None:
+    """Train one teacher and put its folder into place, whole or not at all."""
+    if shard.inputs.ndim == 3:
+        raise DataError(
+            f"The teacher '{options.id}' would need items of shape {shard.inputs.shape[1:]}; a "
+            "teacher takes images (C, H, W) or vectors."
+        )
+    shape = tuple(shard.inputs.shape[1:])
+    model = build(options.model, shape, len(shard.classes), derive(seed, "teacher", options.id))
+    scaling = Scaling.of(shard.inputs)
+    train(model, scaling, shard, options.epochs, derive(seed, "training", options.id))
+    making = Path(tempfile.mkdtemp(prefix=f".{options.id}-", dir=folder))
+    try:
+        tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
+        save_file(tensors, making / "weights.safetensors")
+        card = _card(options, shard, shape, scaling)
+        (making / "teacher.toml").write_text(card, encoding="utf-8")
+        try:
+            making.rename(folder / options.id)
+        except OSError:
+            if not (folder / options.id).is_dir():  # else another run made the same one
+                raise
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+def _card(options: TeacherOptions, shard: Shard, shape: tuple[int, ...], scaling: Scaling) -> str:
+    def toml(value: object) -> str:  # TOML's strings, numbers and lists are JSON's
+        return json.dumps(value, ensure_ascii=False)
+
+    def numbers(values: np.ndarray) -> str:
+        return toml([float(value) for value in values])
+
+    return (
+        f"id = {toml(options.id)}\n"
+        'task = "classification"\n'
+        f"classes = {toml(shard.classes)}\n"
+        f"licence = {toml(shard.licence)}\n"
+        f"architecture = {toml(options.model.rpartition(':')[2])}\n\n"
+        "[model]\n"
+        f"factory = {toml(options.model)}\n"
+        'weights = "weights.safetensors"\n\n'
+        "[input]\n"
+        f"shape = {toml(shape)}\n"
+        "low = 0.0\nhigh = 1.0\n"
+        f"mean = {numbers(scaling.mean)}\n"
+        f"std = {numbers(scaling.std)}\n"
+    )
+
+
+def _write_list(folder: Path, ids: list[str]) -> None:
+    making = folder / f".pool.json.{os.getpid()}"
+    document = {"teachers": ids, "fedsa": __version__, "torch": torch.__version__}
+    making.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    making.replace(folder / "pool.json")

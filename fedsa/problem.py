@@ -1,0 +1,100 @@
+"""The student's side of a run: the new task, its few labels, and the teachers' answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from fedsa.data.transfer import TransferSet, to_float
+from fedsa.options import StudentOptions
+from fedsa.task import Task
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Somebody's new task. The test set is not part of it, so nothing can be chosen on it.
+
+    Parameters
+    ----------
+    task : Task
+        What is predicted.
+    transfer : TransferSet
+        The transfer set of n items, the labelled ones among them.
+    labelled : Tensor
+        ``(m,)`` indices of the labelled items in the transfer set.
+    labels : Tensor
+        ``(m,)`` their labels.
+    probe : Tensor
+        ``(p,)`` indices of the items on which looks are compared.
+    build : Callable[[int], nn.Module]
+        Makes a fresh student trunk with that many outputs (under the caller's seed).
+    student : StudentOptions
+        Budget and optimiser settings, the same for every method.
+    seed : int
+        Root of every random draw.
+    """
+
+    task: Task
+    transfer: TransferSet
+    labelled: Tensor
+    labels: Tensor
+    probe: Tensor
+    build: Callable[[int], nn.Module]
+    student: StudentOptions
+    seed: int = 0
+
+    @cached_property
+    def inputs(self) -> Tensor:
+        """The transfer set as networks take it: ``(n, *shape)`` float32, images in [0, 1]."""
+        return to_float(self.transfer.array)
+
+
+class Answers(Mapping[str, Tensor]):
+    """What each teacher answered on the transfer set so far.
+
+    Maps a teacher's id to ``(n, C_i)`` float32 rows on the simplex; items not asked (or not
+    answered) are rows of NaN. Iteration is in sorted order of ids, so that every reduction
+    over teachers adds in the same order.
+    """
+
+    def __init__(self, answers: Mapping[str, Tensor]) -> None:
+        self._answers = {name: answers[name] for name in sorted(answers)}
+
+    def __getitem__(self, teacher: str) -> Tensor:
+        return self._answers[teacher]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._answers)
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def asked(self, teacher: str) -> Tensor:
+        """Return a ``(n,)`` mask of the items that ``teacher`` answered."""
+        return ~torch.isnan(self._answers[teacher][:, 0])
+
+    def among(self, marks: Mapping[str, Tensor]) -> Answers:
+        """Return the answers on marked items only.
+
+        Parameters
+        ----------
+        marks : Mapping[str, Tensor]
+            ``(n,)`` per teacher, non-zero where an answer counts; teachers without marks, or
+            without a marked answer, are left out.
+        """
+        kept = {}
+        for name, answers in self._answers.items():
+            if name in marks:
+                rows = answers.masked_fill((marks[name] == 0)[:, None], torch.nan)
+                if not bool(torch.isnan(rows[:, 0]).all()):
+                    kept[name] = rows
+        return Answers(kept)
+
+    def covered(self, weights: Mapping[str, float]) -> Tensor:
+        """Return the ``(k,)`` indices of items that a teacher with positive weight answered."""
+        marks = [self.asked(name) for name in self if weights.get(name, 0.0) > 0]
+        return torch.stack(marks).any(dim=0).nonzero().squeeze(1)

@@ -1,0 +1,1 @@
+"""Prototype models: teachers and tasks as distributions over shared prototypes."""

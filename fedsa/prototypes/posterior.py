@@ -1,0 +1,43 @@
+"""The new task as one more distribution over prototypes: closed form, no training."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+PRIOR = 0.02
+TRANSFER = 0.1
+
+
+def task_emission(
+    responsibilities: Tensor,
+    labelled: Tensor,
+    labels: Tensor,
+    beliefs: Tensor,
+    prior: float = PRIOR,
+    transfer: float = TRANSFER,
+) -> Tensor:
+    """Return the mean of the Dirichlet posterior over the task's emissions.
+
+    ``alpha[m, y] = alpha_0 + sum_{x in D} a_m(x) [y] + rho sum_{x in U} a_m(x) q(y|x)``: labels
+    count in full, beliefs about the transfer set count for ``rho``.
+
+    Parameters
+    ----------
+    responsibilities : Tensor
+        ``(n, M)`` on the transfer set.
+    labelled, labels : Tensor
+        ``(m,)`` indices among the ``n`` items, and their classes.
+    beliefs : Tensor
+        ``(n, C)`` q, rows on the simplex.
+    prior, transfer : float
+        alpha_0 and rho.
+
+    Returns
+    -------
+    Tensor
+        ``(M, C)``, rows on the simplex.
+    """
+    truth = F.one_hot(labels, beliefs.shape[1]).to(responsibilities.dtype)
+    alpha = prior + responsibilities[labelled].T @ truth + transfer * responsibilities.T @ beliefs
+    return alpha / alpha.sum(dim=1, keepdim=True)

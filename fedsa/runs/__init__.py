@@ -1,0 +1,1 @@
+"""A run's folder: config, events, answers, checkpoints, summary, report."""

@@ -1,0 +1,103 @@
+"""The answer store: on disk, keyed by teacher and item, so that nothing is asked twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fedsa.messages import CompactAnswers
+from fedsa.problem import Answers
+
+
+class AnswerStore:
+    """Compact answers of every teacher on one transfer set.
+
+    One memory-mapped file of values and one of marks a teacher: a value is marked only after it
+    is written, so that a killed run loses at most the answers that it had not yet received.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when missing.
+    items : int
+        Size of the transfer set.
+    """
+
+    def __init__(self, folder: Path, items: int) -> None:
+        self.folder = folder
+        self.items = items
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def teachers(self) -> list[str]:
+        """Return the ids of the teachers that answered anything, sorted."""
+        return sorted(path.name.removesuffix(".json") for path in self.folder.glob("*.json"))
+
+    def asked(self, teacher: str) -> NDArray[np.bool_]:
+        """Return the ``(items,)`` marks of what ``teacher`` answered."""
+        path = self.folder / f"{teacher}.marks.npy"
+        if not path.exists():
+            return np.zeros(self.items, dtype=np.bool_)
+        marks: NDArray[np.bool_] = np.array(np.load(path, allow_pickle=False))
+        return marks
+
+    def missing(self, teacher: str, indices: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return those of ``indices`` that ``teacher`` has not answered yet, in their order."""
+        return indices[~self.asked(teacher)[indices]]
+
+    def add(self, teacher: str, indices: NDArray[np.int32], answers: CompactAnswers) -> None:
+        """Keep a teacher's answers.
+
+        Raises
+        ------
+        ValueError
+            If the teacher's answers changed their width or form.
+        """
+        width = answers.values.shape[1]
+        about = self.folder / f"{teacher}.json"
+        marks_path = self.folder / f"{teacher}.marks.npy"
+        if not about.exists():
+            shape = (self.items, width)
+            values = np.lib.format.open_memmap(
+                self._values(teacher), mode="w+", dtype=answers.values.dtype, shape=shape
+            )
+            np.save(marks_path, np.zeros(self.items, dtype=np.bool_), allow_pickle=False)
+            about.write_text(json.dumps({"form": answers.form, "width": width}))
+        known = json.loads(about.read_text())
+        if known != {"form": answers.form, "width": width}:
+            raise ValueError(f"answers of '{teacher}' changed from {known}")
+        values = np.lib.format.open_memmap(self._values(teacher), mode="r+")
+        values[indices] = answers.values
+        values.flush()
+        marks = np.lib.format.open_memmap(marks_path, mode="r+")
+        marks[indices] = True
+        marks.flush()
+
+    def dense(self, among: NDArray[np.bool_] | None = None) -> Answers:
+        """Return the answers as probabilities.
+
+        Parameters
+        ----------
+        among : NDArray[np.bool_] | None
+            ``(items,)`` marks; answers on other items are left out.
+        """
+        out = {}
+        for teacher in self.teachers():
+            about = json.loads((self.folder / f"{teacher}.json").read_text())
+            marks = self.asked(teacher)
+            if among is not None:
+                marks &= among
+            values = np.load(self._values(teacher), allow_pickle=False, mmap_mode="r")
+            rows = torch.full((self.items, about["width"]), torch.nan)
+            where = np.flatnonzero(marks)
+            if len(where):
+                compact = CompactAnswers(np.array(values[where]))
+                rows[torch.from_numpy(where)] = torch.from_numpy(compact.dense())
+            out[teacher] = rows
+        return Answers(out)
+
+    def _values(self, teacher: str) -> Path:
+        return self.folder / f"{teacher}.values.npy"

@@ -1,0 +1,156 @@
+"""One run from a validated scenario to its summary, given Flower's grid and a strategy recipe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from fedsa.data.splits import Split
+from fedsa.data.transfer import to_float
+from fedsa.errors import FedsaError, PluginError
+from fedsa.fusion.training import outputs
+from fedsa.models import build
+from fedsa.problem import Problem
+from fedsa.runs import baselines, products
+from fedsa.runs.folder import RunFolder, write_json
+from fedsa.scenario import Scenario
+from fedsa.seeding import derive, torch_generator
+from fedsa.strategy import AllTeachersGone, Amalgamation, Wiring
+from fedsa.task import Classification
+
+Recipe = Callable[[Problem, Scenario, Wiring], Amalgamation]
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that one run consists of."""
+
+    scenario: Scenario
+    split: Split
+    folder: RunFolder
+    problem: Problem
+    strategy: Amalgamation
+    test_inputs: torch.Tensor
+    test_labels: torch.Tensor
+
+    def measure(self, student: nn.Module) -> float:
+        """Return a student's metric on the test set, for the record only."""
+        return _measure(self.problem, student, self.test_inputs, self.test_labels)
+
+
+def conduct(grid: Any, scenario: Scenario, split: Split, folder: RunFolder, recipe: Recipe) -> None:
+    """Run the rounds, the baselines, and write everything down.
+
+    Parameters
+    ----------
+    grid : Grid
+        Flower's grid, handed through to the strategy.
+    scenario, split : Scenario, Split
+        What is run, on which data.
+    folder : RunFolder
+        New, or that of an interrupted run, which is then gone on with.
+    recipe : Recipe
+        Composes the strategy.
+
+    Raises
+    ------
+    FedsaError
+        After what there is was written down; ``events.jsonl`` ends with the same sentence.
+    """
+    begin = time.monotonic()
+    torch.set_num_threads(scenario.threads)
+    folder.emit("started", strategy=scenario.strategy, seed=scenario.seed, rounds=scenario.rounds)
+    try:
+        run = _prepare(scenario, split, folder, recipe)
+        run.strategy.resume()
+        startup = time.monotonic() - begin
+        status = "finished"
+        gone: AllTeachersGone | None = None
+        try:
+            run.strategy.start(grid, num_rounds=scenario.rounds)
+        except AllTeachersGone as error:
+            if not run.strategy.memory.history:
+                raise
+            status, gone = "teachers-gone", error
+        metrics = {} if gone else _baselines(grid, run)
+        products.write(grid, run, status, metrics, startup, begin)
+        if gone:
+            raise gone
+        folder.emit("finished", status=status)
+    except FedsaError as error:
+        folder.emit("error", sentence=str(error), exit_code=error.exit_code)
+        raise
+    except OSError as error:
+        sentence = f"The run folder '{folder.path}' cannot be written ({error.strerror or error})."
+        try:
+            folder.emit("error", sentence=sentence, exit_code=5)
+        except OSError:
+            pass  # a full disk takes no more lines; the launcher tells from the process's end
+        raise
+
+
+def make_problem(scenario: Scenario, split: Split) -> Problem:
+    """Put the student's side of a scenario together."""
+    shape = tuple(split.transfer.array.shape[1:])
+    labelled = torch.from_numpy(split.labelled)
+    count = len(split.transfer)
+    # The probe holds as many labelled items as fit, and unlabelled ones beyond these.
+    shuffled = torch.randperm(count, generator=torch_generator(scenario.seed, "probe"))
+    first = torch.cat([labelled, shuffled[~torch.isin(shuffled, labelled)]])
+    return Problem(
+        task=Classification(split.classes),
+        transfer=split.transfer,
+        labelled=labelled,
+        labels=torch.from_numpy(split.labels),
+        probe=first[: scenario.saliency.probe_items],
+        build=lambda width: build(
+            scenario.student.model, shape, width, derive(scenario.seed, "student")
+        ),
+        student=scenario.student,
+        seed=scenario.seed,
+    )
+
+
+def _prepare(scenario: Scenario, split: Split, folder: RunFolder, recipe: Recipe) -> Run:
+    baselines.check(scenario.baselines)
+    problem = make_problem(scenario, split)
+    test_inputs, test_labels = to_float(split.test_inputs), torch.from_numpy(split.test_labels)
+    wiring = Wiring(
+        folder=folder.path,
+        observe=folder.emit,
+        evaluate=lambda student: _measure(problem, student, test_inputs, test_labels),
+    )
+    strategy = recipe(problem, scenario, wiring)
+    if not isinstance(strategy, Amalgamation):
+        raise PluginError(
+            f"The strategy '{scenario.strategy}' made a {type(strategy).__name__}: a recipe must "
+            "return an Amalgamation (or a subclass of it)."
+        )
+    return Run(scenario, split, folder, problem, strategy, test_inputs, test_labels)
+
+
+def _measure(problem: Problem, student: nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> float:
+    return round(problem.task.metric(outputs(student, inputs), labels), 6)
+
+
+def _baselines(grid: Any, run: Run) -> dict[str, float]:
+    path = run.folder.path / "baselines.json"
+    found: dict[str, float] = products.read_json(path) if path.exists() else {}
+    for name in run.scenario.baselines:
+        if name not in found:
+            run.folder.emit("phase", phase=f"baseline {name}")
+            student = baselines.train(
+                name,
+                run.problem,
+                lambda: run.strategy.survey(grid),
+                lambda: run.strategy.evidence(grid),
+            )
+            found[name] = run.measure(student)
+            write_json(path, found)
+            run.folder.emit("baseline", name=name, metric=found[name])
+    return {name: found[name] for name in run.scenario.baselines}

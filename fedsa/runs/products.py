@@ -1,0 +1,157 @@
+"""What a run leaves: the student with its card, the tensors to look at, the summary, the report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from fedsa.fusion.training import outputs
+from fedsa.runs.checkpoint import export
+from fedsa.runs.folder import write_json
+from fedsa.runs.report import write as write_report
+
+if TYPE_CHECKING:
+    from fedsa.runs.conduct import Run
+
+NEAREST = 5
+
+
+def write(
+    grid: Any, run: Run, status: str, metrics: dict[str, float], startup: float, begin: float
+) -> None:
+    """Write the student, the artefacts, ``summary.json`` and ``report.html``."""
+    run.folder.emit("phase", phase="report")
+    _student(run)
+    np.savez_compressed(run.folder.path / "artefacts.npz", **_artefacts(grid, run))
+    total = time.monotonic() - begin
+    write_json(run.folder.path / "summary.json", _summary(run, status, metrics, startup, total))
+    write_report(run.folder.path)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _student(run: Run) -> None:
+    folder, student = run.folder.path, run.strategy.student
+    latest = run.strategy.checkpoints.latest()
+    shape = tuple(run.problem.inputs.shape[1:])
+    if student is not None and run.strategy.memory.round == len(run.strategy.memory.history):
+        tensors = {k: v.detach().clone().contiguous() for k, v in student.state_dict().items()}
+        export(student, run.problem.inputs[:2], folder / "student.pt2")
+    else:  # a run that was resumed after its last round has the student in its checkpoint only
+        assert latest is not None
+        shutil.copyfile(latest / "student.pt2", folder / "student.pt2")
+        program = torch.export.load(folder / "student.pt2")
+        tensors = {k: v.detach().clone() for k, v in program.state_dict.items()}
+    save_file(tensors, folder / "student.safetensors")
+    write_json(
+        folder / "student.json",
+        {
+            "task": run.problem.task.kind,
+            "classes": list(run.split.classes),
+            "architecture": run.scenario.student.model,
+            "embedding": run.scenario.student.embedding,
+            "input": {"shape": list(shape), "low": 0.0, "high": 1.0, "dtype": "float32"}
+            if run.split.transfer.array.dtype == np.uint8
+            else {"shape": list(shape), "dtype": "float32"},
+            "output": "logits",
+            "licence_of_data": run.split.licence,
+            "scenario": run.scenario.name,
+            "strategy": run.scenario.strategy,
+            "seed": run.scenario.seed,
+            "program": "student.pt2",
+            "weights": "student.safetensors",
+        },
+    )
+
+
+def _artefacts(grid: Any, run: Run) -> dict[str, Any]:
+    memory, problem = run.strategy.memory, run.problem
+    shown = problem.probe[: run.scenario.saliency.shown]
+    ids = sorted(memory.accounts)
+    found: dict[str, Any] = {"teacher_ids": np.array(ids, dtype=np.str_)}
+    if memory.student_maps is not None and len(shown):
+        mine = memory.student_maps.dense()[: len(shown)]
+        found["student_maps"] = mine
+        theirs = np.full((len(ids), *mine.shape), np.nan, dtype=np.float32)
+        for name, maps in run.strategy.looks(grid, shown).items():
+            if maps.values.shape == mine.shape:
+                theirs[ids.index(name)] = maps.dense()
+        found["teacher_maps"] = theirs
+        if problem.inputs.ndim == 4:
+            found["probe_images"] = problem.inputs[shown].numpy()
+    if {"responsibilities", "coverage", "emission"} <= set(memory.views):
+        found |= _prototypes(problem.inputs, memory.views)
+    if run.strategy.student is not None:
+        predicted = outputs(run.strategy.student, run.test_inputs).argmax(dim=1)
+    else:
+        program = torch.export.load(run.folder.path / "student.pt2").module()
+        predicted = outputs(program, run.test_inputs).argmax(dim=1)
+    classes = problem.task.outputs
+    cells = run.test_labels * classes + predicted
+    found["confusion"] = torch.bincount(cells, minlength=classes**2).view(classes, classes).numpy()
+    return found
+
+
+def _prototypes(inputs: Tensor, views: dict[str, Tensor]) -> dict[str, Any]:
+    nearest = views["responsibilities"].topk(min(NEAREST, len(inputs)), dim=0).indices.T
+    found: dict[str, Any] = {
+        "nearest": nearest.numpy(),
+        "coverage": views["coverage"].numpy(),
+        "emission": views["emission"].numpy(),
+    }
+    if inputs.ndim == 4:
+        found["nearest_images"] = inputs[nearest].to(torch.float16).numpy()
+    return found
+
+
+def _summary(
+    run: Run, status: str, metrics: dict[str, float], startup: float, total: float
+) -> dict[str, Any]:
+    memory = run.strategy.memory
+    chosen = [entry["selected"] for entry in memory.history]
+    relevant = {teacher.id: teacher.relevant for teacher in run.scenario.pool()}
+    scores = dict(memory.selection.scores) if memory.selection else {}
+    names = ("startup", "saliency", "query", "fusion")
+    seconds = {"startup": startup, **memory.seconds}
+    return {
+        "scenario": run.scenario.name,
+        "strategy": run.scenario.strategy,
+        "seed": run.scenario.seed,
+        "status": status,
+        "task": {"kind": run.problem.task.kind, "classes": list(run.split.classes)},
+        "metrics": {"student": memory.history[-1]["student"], **metrics},
+        "rounds": [
+            {key: entry[key] for key in ("round", "selected", "weights", "student")}
+            for entry in memory.history
+        ],
+        "teachers": [
+            {
+                "id": name,
+                "relevant": relevant.get(name),
+                "score": scores.get(name),
+                "times_selected": sum(name in names for names in chosen),
+                "queries": account.queries,
+                "bytes": account.to_teacher + account.from_teacher,
+            }
+            for name, account in sorted(memory.accounts.items())
+        ],
+        "bytes": {
+            "to_teachers": sum(account.to_teacher for account in memory.accounts.values()),
+            "from_teachers": sum(account.from_teacher for account in memory.accounts.values()),
+        },
+        "seconds": {
+            "total": round(total, 3),
+            **{name: round(seconds.get(name, 0.0), 3) for name in names},
+        },
+    }

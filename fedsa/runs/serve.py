@@ -1,0 +1,58 @@
+"""From Flower's run config to a run, whoever started it: the launcher or ``flwr run .``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fedsa.data.splits import split
+from fedsa.pools import build_pool
+from fedsa.registry import Registry
+from fedsa.run_config import scenario_of
+from fedsa.runs.conduct import conduct
+from fedsa.runs.folder import RunFolder
+
+
+def serve(grid: Any, run_config: Mapping[str, Any], strategies: Registry) -> None:
+    """Conduct the run that a run config describes.
+
+    Parameters
+    ----------
+    grid : Grid
+        Flower's grid.
+    run_config : Mapping[str, Any]
+        See the app's ``pyproject.toml``: ``scenario, strategy, seed, set, run-dir, resume``.
+    strategies : Registry
+        The recipes to choose from.
+
+    Raises
+    ------
+    FedsaError
+        With one sentence, which also ends the run's ``events.jsonl``.
+    """
+    scenario = scenario_of(run_config)
+    recipe = strategies.get(scenario.strategy)
+    named, resumed = str(run_config.get("run-dir", "")), str(run_config.get("resume", ""))
+    if resumed:
+        folder = RunFolder.reopen(Path(resumed), scenario)
+    elif named and (Path(named) / "config.json").exists():
+        folder = RunFolder.reopen(Path(named), scenario)  # the launcher has made it
+    else:
+        folder = RunFolder.create(Path(named) if named else default_folder(scenario.name), scenario)
+    print(f"fedsa: the run's folder is {folder.path.resolve()}", flush=True)
+    parts = split(scenario)
+    if scenario.teachers:
+
+        def tell(teacher: str, done: int, of: int) -> None:
+            if done < of:
+                folder.emit("phase", phase=f"training private teacher {done + 1} of {of}: {teacher}")
+
+        build_pool(scenario, parts, tell)
+    conduct(grid, scenario, parts, folder, recipe)
+
+
+def default_folder(name: str) -> Path:
+    """Return a new name for a run folder under ``runs/``."""
+    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"

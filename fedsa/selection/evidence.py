@@ -1,0 +1,174 @@
+"""Selection by evidence in layers: looks rank, responses weigh, complementarity gates.
+
+FedSA (Xie et al., arXiv 2207.13309) selects by saliency alone. A look is a weak witness by
+itself, and a teacher may show any; so what it answers is weighed against the few labels. The
+score is the product of two figures, each on a scale where 1 is a good teacher of this pool:
+
+* strength: the mean over layers of information, each as a share of the standard (the mean of the
+  better half of the pool). Held-out information and LEEP count the more, the more labels there
+  are; mutual information with the student, which needs no labels, has the rest. Looks
+  enter by rank with a small part; they decide alone when nothing has been answered yet;
+* gate: 1 for a teacher that betters what untrained eyes tell of held-out labels, 0 for one
+  that does not, with a ramp between. The gain counts less its standard error (the
+  one-standard-error rule), since with six labels a class it is noisy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from fedsa.options import SelectionOptions
+from fedsa.selection.base import Evidence, Selection
+from fedsa.selection.layers import Layers, measure
+from fedsa.selection.policies import weights
+
+LOOKS = 0.15
+"""Part of the looks in the strength when there are responses too."""
+
+ERRORS = 1.0
+"""Standard errors that a gain must clear."""
+
+OPEN = 0.3
+"""Share of the standard gain from which the gate is fully open."""
+
+
+class EvidenceSelector:
+    """The default selector.
+
+    Parameters
+    ----------
+    options : SelectionOptions
+        Policy, k and temperature.
+    """
+
+    def __init__(self, options: SelectionOptions) -> None:
+        self.options = options
+
+    def select(self, evidence: Evidence) -> Selection:
+        """Measure all layers, score, and apply the policy."""
+        found = measure(evidence)
+        problem = evidence.problem
+        share = _trust(problem.labels)
+        strengths, gates = strength(found, share), gate(found, _firmness(problem.labels))
+        scores = {name: strengths[name] * gates[name] for name in found}
+        chosen = weights(scores, self.options, problem.seed, evidence.round)
+        return Selection(
+            weights=chosen,
+            scores=scores,
+            evidence={name: layers.document() for name, layers in found.items()},
+            reasons={
+                name: _reason(layers, chosen.get(name, 0.0)) for name, layers in found.items()
+            },
+        )
+
+
+def strength(found: Mapping[str, Layers], share: float) -> dict[str, float]:
+    """Return each teacher's strength; 1 is the standard of the pool.
+
+    Parameters
+    ----------
+    found : Mapping[str, Layers]
+        What is known of each teacher.
+    share : float
+        Part of the labels' evidence against the label-free, in [0, 1].
+    """
+    parts = [
+        (LOOKS, _ranks(found)),
+        ((1 - LOOKS) * share / 2, _relative(found, lambda layers: layers.cross_validation)),
+        ((1 - LOOKS) * share / 2, _relative(found, lambda layers: layers.leep)),
+        ((1 - LOOKS) * (1 - share), _relative(found, lambda layers: layers.mutual_information)),
+    ]
+    out = {}
+    for name in found:
+        known = [(part, values[name]) for part, values in parts if part > 0 and name in values]
+        total = math.fsum(part for part, _ in known)
+        weighed = math.fsum(part * value for part, value in known)
+        out[name] = weighed / total if total > 0 else 0.0
+    return out
+
+
+def gate(found: Mapping[str, Layers], firmness: float = 1.0) -> dict[str, float]:
+    """Return 0 (adds nothing) to 1 (adds) for each teacher; 1 for all if none adds clearly.
+
+    Parameters
+    ----------
+    found : Mapping[str, Layers]
+        What is known of each teacher.
+    firmness : float
+        How far a gate can close, in [0, 1]: few labels cannot rule a teacher out.
+    """
+    bounds = {
+        name: layers.gain - ERRORS * layers.error
+        for name, layers in found.items()
+        if layers.gain is not None and layers.error is not None
+    }
+    level = OPEN * _standard(list(bounds.values()))
+    if level <= 0:
+        return dict.fromkeys(found, 1.0)
+    # A teacher that did not answer on the labelled items cannot be checked, so it stays out.
+    opened = {name: min(1.0, max(0.0, bound / level)) for name, bound in bounds.items()}
+    return {
+        name: 1.0 - firmness * (1.0 - opened[name]) if name in opened else 0.0 for name in found
+    }
+
+
+def _trust(labels: Tensor) -> float:
+    """Return the part of the labels' evidence: 3/4 at six labels a class, 1/3 at one."""
+    each = _each(labels)
+    return each / (each + 2.0)
+
+
+def _firmness(labels: Tensor) -> float:
+    """Return how far gates close: fully from six labels a class on."""
+    return min(1.0, _each(labels) / 6.0)
+
+
+def _each(labels: Tensor) -> float:
+    """Return the mean number of labels a class."""
+    return len(labels) / int((torch.bincount(labels) > 0).sum()) if len(labels) else 0.0
+
+
+def _relative(
+    found: Mapping[str, Layers], layer: Callable[[Layers], float | None]
+) -> dict[str, float]:
+    values = {name: value for name in found if (value := layer(found[name])) is not None}
+    standard = _standard(list(values.values()))
+    if standard <= 0:
+        return {}
+    return {name: min(1.5, max(0.0, value / standard)) for name, value in values.items()}
+
+
+def _ranks(found: Mapping[str, Layers]) -> dict[str, float]:
+    """Return the rank of each look from 0 to 1.5 (ties share their mean), as strengths go."""
+    looks = {name: layers.saliency for name, layers in found.items() if layers.saliency is not None}
+    if len(looks) < 2:
+        return {}
+    values = torch.tensor(list(looks.values()), dtype=torch.float64)
+    below = (values[:, None] > values).sum(dim=1) + 0.5 * ((values[:, None] == values).sum(1) - 1)
+    return dict(zip(looks, (1.5 * below / (len(looks) - 1)).tolist(), strict=True))
+
+
+def _standard(values: list[float]) -> float:
+    """Return the mean of the better half of the values above zero (0 if there is none)."""
+    good = sorted((value for value in values if value > 0), reverse=True)
+    better = good[: math.ceil(len(good) / 2)]
+    return math.fsum(better) / len(better) if better else 0.0
+
+
+def _reason(layers: Layers, weight: float) -> str:
+    look = ""
+    if layers.saliency is not None:
+        look = f"look {'alike' if layers.saliency > 0 else 'unlike'} ({layers.saliency:+.2f})"
+    if layers.gain is not None and layers.error is not None:
+        figure = f"{layers.gain:+.2f} ± {layers.error:.2f} nats"
+        if weight == 0 and layers.gain <= ERRORS * layers.error:
+            return f"gated: adds nothing sure ({figure})"
+        look = f"{look + ', ' if look else ''}adds {figure}"
+    told = layers.leep if layers.leep is not None else layers.mutual_information
+    clause = f"{look + ', ' if look else ''}tells {told:.2f} nats" if told is not None else look
+    clause = clause or "nothing is known of it"
+    return clause if weight > 0 else f"left out: {clause}"

@@ -1,0 +1,171 @@
+"""The layers of evidence of each teacher, every one in its own unit, none yet judged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fedsa.problem import Problem
+from fedsa.seeding import derive, torch_generator
+from fedsa.selection.base import Evidence
+from fedsa.transferability.cross_validation import features, held_out, rms
+from fedsa.transferability.leep import leep
+from fedsa.transferability.mutual_information import mutual_information
+
+SIGHT = 16
+"""Principal directions of the inputs, and as many of untrained features, known without a teacher."""
+
+EYES = 2
+"""Untrained networks whose features are taken."""
+
+SHUFFLES = 12
+"""Shuffled copies of the labels that show what LEEP says when there is nothing to say."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What is known of one teacher.
+
+    Parameters
+    ----------
+    saliency : float | None
+        Closeness of looks in [-1, 1]; None where the teacher gave none.
+    mutual_information : float | None
+        Of its answers and the student's, over the answered items, in nats.
+    leep, cross_validation : float | None
+        Information on the labels in nats: LEEP above its mean on shuffled labels, and held-out
+        log-likelihood above chance; None without labels (or none that can be held out).
+    gain, error : float | None
+        Held-out gain in nats over what is seen without any teacher, and its standard error.
+    """
+
+    saliency: float | None
+    mutual_information: float | None
+    leep: float | None
+    cross_validation: float | None
+    gain: float | None
+    error: float | None
+
+    def document(self) -> dict[str, float]:
+        """Return the layers that are known, by name, for the report."""
+        named = {
+            "saliency": self.saliency,
+            "mutual-information": self.mutual_information,
+            "leep": self.leep,
+            "cross-validation": self.cross_validation,
+            "gain": self.gain,
+            "gain-error": self.error,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+def measure(evidence: Evidence) -> dict[str, Layers]:
+    """Measure every layer for every teacher that can be reached, in sorted order."""
+    problem, answers = evidence.problem, evidence.answers
+    labels = problem.labels
+    names = sorted(evidence.teachers)
+    fit = [
+        name
+        for name in names
+        if name in answers and bool(answers.asked(name)[problem.labelled].all())
+    ]
+    told = {name: answers[name][problem.labelled] for name in fit}
+    validated = _validate(problem, told) if fit and _can_hold_out(labels) else {}
+    out = {}
+    for name in names:
+        asked = answers.asked(name) if name in answers else torch.zeros(0, dtype=torch.bool)
+        shared = None
+        if bool(asked.any()):
+            given = answers[name][asked]
+            shared = mutual_information(given, None, evidence.student[asked])
+        validity = validated.get(name)
+        out[name] = Layers(
+            saliency=evidence.closeness.get(name),
+            mutual_information=shared,
+            leep=_surprise(told[name], problem) if name in told and len(labels) else None,
+            cross_validation=validity[0] if validity else None,
+            gain=validity[1] if validity else None,
+            error=validity[2] if validity else None,
+        )
+    return out
+
+
+def _validate(problem: Problem, told: dict[str, Tensor]) -> dict[str, tuple[float, float, float]]:
+    """Return each teacher's held-out information, its gain over :func:`sight`, and the gain's error.
+
+    Complementarity is measured against untrained eyes and not against the student: the student was
+    fitted to these very labels, so its answers on them look better than any teacher's, and once
+    it learnt from the teachers each of them looks superfluous. All teachers share one scale, as
+    in the stack, so that answers that hardly vary count for the little that they say.
+    """
+    labels, names = problem.labels, list(told)
+    scale = rms(list(told.values()))
+    alone = [features(told[name], scale) for name in names]
+    seen = sight(problem)
+    both = [torch.cat([seen, block], dim=1) for block in alone]
+    figures = held_out([seen, *alone, *both], labels, problem.seed)
+    base, information, joint = figures[0], figures[1 : len(names) + 1], figures[len(names) + 1 :]
+    gains = joint - base
+    errors = gains.std(dim=1) / math.sqrt(len(labels))
+    chance = math.log(int((torch.bincount(labels) > 0).sum()))
+    return {
+        name: (
+            float(information[i].mean()) + chance,
+            float(gains[i].mean()),
+            float(errors[i]),
+        )
+        for i, name in enumerate(names)
+    }
+
+
+def sight(problem: Problem) -> Tensor:
+    """Return what is seen of the labelled items without any teacher, ``(m, <= 2 * SIGHT)``.
+
+    The inputs on their leading principal directions, and the features of untrained networks of
+    the student's architecture on theirs: a teacher for other data also has eyes, and whoever
+    looks through any network sees more than pixels. Both halves have a root mean square of one.
+    """
+    inputs = problem.inputs[problem.labelled]
+    features = []
+    for copy in range(EYES):
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(derive(problem.seed, "selection", "eyes", copy))
+            # In training mode, normalisation layers take their statistics from these items.
+            network = problem.build(problem.student.embedding).train()
+            for module in network.modules():  # a maker with a fixed seed gives one network twice
+                if callable(reset := getattr(module, "reset_parameters", None)):
+                    reset()
+            features.append(network(inputs).flatten(1))
+    return torch.cat([_principal(inputs.flatten(1)), _principal(torch.cat(features, dim=1))], dim=1)
+
+
+def _principal(columns: Tensor) -> Tensor:
+    columns = columns.double()
+    u, s, _ = torch.linalg.svd(columns - columns.mean(dim=0), full_matrices=False)
+    seen: Tensor = (u * s)[:, :SIGHT]
+    scale = float(seen.square().mean().sqrt())
+    return seen / scale if scale > 1e-9 else torch.zeros_like(seen)
+
+
+def _can_hold_out(labels: Tensor) -> bool:
+    """Whether at least half of the labels have another of their class."""
+    if not len(labels):
+        return False
+    counts = torch.bincount(labels)
+    return bool((counts[labels] > 1).double().mean() >= 0.5) and int((counts > 0).sum()) > 1
+
+
+def _surprise(told: Tensor, problem: Problem) -> float:
+    """Return LEEP less its mean on shuffled labels.
+
+    LEEP is fitted and judged on the same items, so with few labels it flatters teachers of many
+    classes; on shuffled labels it flatters them just as much.
+    """
+    labels = problem.labels
+    generator = torch_generator(problem.seed, "selection", "shuffle")
+    orders = [torch.randperm(len(labels), generator=generator) for _ in range(SHUFFLES)]
+    chance = math.fsum(leep(told, labels[order]) for order in orders) / SHUFFLES
+    return leep(told, labels) - chance

@@ -1,0 +1,151 @@
+"""Questions to teachers and what came back, over Flower's grid."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from flwr.app import Message
+from flwr.serverapp import Grid
+
+from fedsa.errors import RunError
+from fedsa.messages import (
+    Card,
+    Describe,
+    Described,
+    Failure,
+    MessageError,
+    Reply,
+    Request,
+    message_type,
+    reply_from,
+    to_record,
+)
+
+_POLL = 0.2
+_SILENT = "No reply came in time."
+_LOST = "The node could not be reached, or its app failed."
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A question under way."""
+
+    teacher: str
+    request: Request
+    message: Message
+
+
+@dataclass
+class Exchange:
+    """Keeps who sits at which node, asks, and turns whatever comes back into typed replies.
+
+    A reply that is missing, malformed or not finite is a :class:`Failure` of that teacher; none
+    of them ends the run. Replies are handed on in sorted order of the teachers' ids, whatever
+    order they came in, so that every reduction over them adds up alike.
+
+    Parameters
+    ----------
+    timeout : float
+        Seconds to wait for the replies of one batch of questions.
+    on_failure : Callable[[str, Failure], None]
+        Told of every failure, with the teacher's id (or ``node-<id>`` for a silent node).
+    """
+
+    timeout: float
+    on_failure: Callable[[str, Failure], None]
+    cards: dict[str, Card] = field(default_factory=dict)
+    nodes: dict[str, int] = field(default_factory=dict)
+    _described: set[int] = field(default_factory=set)
+
+    def enrol(self, grid: Grid, wait: float = 0.0) -> list[str]:
+        """Ask every node that is new for its teachers' cards; return the teachers here now.
+
+        Parameters
+        ----------
+        grid : Grid
+            Flower's grid.
+        wait : float
+            Seconds to wait for the first node, and then for stragglers.
+        """
+        present = _nodes(grid, wait)
+        new = sorted(present - self._described)
+        sent = [
+            Sent(f"node-{node}", Describe(), self._message(Describe(), node)) for node in new
+        ]
+        for name, reply in self.collect(sent, self._send(grid, sent)).items():
+            if isinstance(reply, Described):
+                node = int(name.removeprefix("node-"))
+                self._described.add(node)
+                self._admit(node, reply.cards)
+        return sorted(name for name, node in self.nodes.items() if node in present)
+
+    def ask(self, grid: Grid, requests: Mapping[str, Request]) -> dict[str, Reply]:
+        """Ask one question each of several teachers at once; return replies in order of ids."""
+        sent = self.compose(requests)
+        return self.collect(sent, self._send(grid, sent))
+
+    def compose(self, requests: Mapping[str, Request]) -> list[Sent]:
+        """Turn questions into messages, in sorted order of the teachers' ids."""
+        return [
+            Sent(name, requests[name], self._message(requests[name], self.nodes[name]))
+            for name in sorted(requests)
+        ]
+
+    def collect(self, sent: Iterable[Sent], replies: Iterable[Message]) -> dict[str, Reply]:
+        """Match replies to questions; what is missing or does not fit becomes a failure."""
+        by_question = {reply.metadata.reply_to_message_id: reply for reply in replies}
+        found: dict[str, Reply] = {}
+        for question in sorted(sent, key=lambda one: one.teacher):
+            reply = self._read(question, by_question.get(question.message.metadata.message_id))
+            if isinstance(reply, Failure):
+                self.on_failure(question.teacher, reply)
+            found[question.teacher] = reply
+        return found
+
+    def _read(self, question: Sent, reply: Message | None) -> Reply:
+        if reply is None:
+            return Failure("late", _SILENT)
+        if reply.has_error():
+            # Flower's error text may hold what the client's exception said: never repeat it.
+            return Failure("lost", _LOST)
+        card = self.cards.get(question.teacher)
+        try:
+            return reply_from(reply.content, question.request, card.outputs if card else None)
+        except MessageError as error:
+            return Failure("malformed", str(error))
+
+    def _admit(self, node: int, cards: Iterable[Card]) -> None:
+        for card in cards:
+            elsewhere = self.nodes.get(card.id)
+            if elsewhere is not None and elsewhere != node:
+                raise RunError(
+                    f"Two nodes offer a teacher called '{card.id}': ids must be unique in a "
+                    "federation; ask one institution to rename its teacher."
+                )
+            self.nodes[card.id], self.cards[card.id] = node, card
+
+    def _message(self, request: Request, node: int) -> Message:
+        return Message(
+            content=to_record(request), message_type=message_type(request), dst_node_id=node
+        )
+
+    def _send(self, grid: Grid, sent: list[Sent]) -> list[Message]:
+        if not sent:
+            return []
+        messages = [one.message for one in sent]
+        return list(grid.send_and_receive(messages, timeout=self.timeout))
+
+
+def _nodes(grid: Grid, wait: float) -> set[int]:
+    """Return the nodes here now, having given those that are still starting time to come."""
+    deadline = time.monotonic() + wait
+    present = set(grid.get_node_ids())
+    while time.monotonic() < deadline:
+        time.sleep(_POLL)
+        now = set(grid.get_node_ids())
+        if now and now == present:
+            break
+        present = now
+    return present

@@ -1,0 +1,121 @@
+"""Which questions a round asks, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from flwr.serverapp import Grid
+from numpy.typing import NDArray
+
+from fedsa.data.transfer import TransferSet
+from fedsa.messages import (
+    CompactAnswers,
+    Offer,
+    Offered,
+    Predict,
+    Predicted,
+    Request,
+    Saliency,
+    Score,
+    offers,
+)
+from fedsa.options import SaliencyOptions
+from fedsa.problem import Problem
+from fedsa.saliency.compact import CompactMaps
+from fedsa.seeding import numpy_generator
+from fedsa.strategy.exchange import Exchange
+
+FIRST_SHARE = 0.5
+"""Share of the transfer set that is asked in the first round; the rest follows evenly."""
+
+
+def order(problem: Problem) -> NDArray[np.int32]:
+    """Return all items in the order in which they are asked, the labelled ones first."""
+    labelled = problem.labelled.numpy()
+    rest = np.setdiff1d(np.arange(len(problem.transfer)), labelled)
+    shuffled = numpy_generator(problem.seed, "questions").permutation(rest)
+    return np.concatenate([np.sort(labelled), shuffled]).astype(np.int32)
+
+
+def response_items(problem: Problem, unlabelled: int) -> NDArray[np.int32]:
+    """Return the items on which every teacher is judged: all labelled, some unlabelled ones."""
+    return order(problem)[: len(problem.labelled) + unlabelled]
+
+
+def items_upto(problem: Problem, round_: int, rounds: int) -> NDArray[np.int32]:
+    """Return the items that a selected teacher shall have answered by the end of a round."""
+    share = 1.0 if rounds == 1 else FIRST_SHARE + (1 - FIRST_SHARE) * (round_ - 1) / (rounds - 1)
+    return order(problem)[: round(share * len(problem.transfer))]
+
+
+def look_requests(
+    exchange: Exchange,
+    teachers: Iterable[str],
+    set_hash: str,
+    probe: NDArray[np.int32],
+    options: SaliencyOptions,
+    maps: CompactMaps | None,
+) -> dict[str, Request]:
+    """Return one question about looks for each teacher that can answer it.
+
+    In ``score`` mode the student's maps go to the teacher and one number comes back; in ``maps``
+    mode the teacher's compact maps come here.
+    """
+    asked: dict[str, Request] = {}
+    for name in teachers:
+        card = exchange.cards[name]
+        if options.grid > card.grid or options.bits > card.bits:
+            continue  # finer than its institution lets out
+        if options.mode == "score" and maps is not None:
+            asked[name] = Score(name, set_hash, probe, options.method, maps)
+        else:
+            asked[name] = Saliency(
+                name, set_hash, probe, options.method, options.grid, options.bits
+            )
+    return asked
+
+
+def offer(
+    exchange: Exchange, grid: Grid, transfer: TransferSet, teachers: Iterable[str]
+) -> list[str]:
+    """Bring the transfer set to every teacher that lacks it; return those that hold it."""
+    shape = tuple(int(size) for size in transfer.array.shape)
+    dtype = transfer.array.dtype.name
+    holders: list[str] = []
+    # One teacher of a node after another, so that those which share a store on one machine
+    # find the set already there.
+    waiting: dict[int, list[str]] = {}
+    for name in sorted(teachers):
+        waiting.setdefault(exchange.nodes[name], []).append(name)
+    while waiting:
+        turn = {node: names[0] for node, names in waiting.items()}
+        named: Mapping[str, Request] = {
+            name: Offer(name, transfer.hash, dtype, shape) for name in turn.values()
+        }
+        status = exchange.ask(grid, named)
+        while more := {n: r for n, r in status.items() if isinstance(r, Offered) and r.status == "more"}:
+            chunks = {n: next(offers(n, transfer.hash, transfer.array, r.held)) for n, r in more.items()}
+            status |= exchange.ask(grid, chunks)
+        holders += [n for n, r in status.items() if isinstance(r, Offered) and r.status == "held"]
+        waiting = {node: names[1:] for node, names in waiting.items() if names[1:]}
+    return sorted(holders)
+
+
+def offer_cost(teacher: str, transfer: TransferSet) -> int:
+    """Return the bytes of bringing the whole set to an institution that lacks it."""
+    shape = tuple(int(size) for size in transfer.array.shape)
+    first = Offer(teacher, transfer.hash, transfer.array.dtype.name, shape)
+    chunks = offers(teacher, transfer.hash, transfer.array)
+    return first.payload_bytes + sum(chunk.payload_bytes for chunk in chunks)
+
+
+def predict_cost(
+    teacher: str, set_hash: str, items: NDArray[np.int32], form: str, outputs: int
+) -> tuple[int, int]:
+    """Return the bytes of asking a teacher about ``items``, and of its answers."""
+    width = np.dtype(form).itemsize
+    received = Predicted(CompactAnswers.encode(np.full((1, outputs), 1 / outputs), form))
+    received_bytes = received.payload_bytes + (len(items) - 1) * outputs * width
+    return Predict(teacher, set_hash, items, form).payload_bytes, received_bytes
+

@@ -1,0 +1,1 @@
+"""The institution's wing: a private model that answers questions and never leaves."""

@@ -1,0 +1,157 @@
+"""Teachers inside a simulation: one process answers for many, and keeps few of them loaded."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fedsa.messages import MessageError, Reply, request_from
+from fedsa.run_config import pool_of as run_config_pool
+from fedsa.teacher.desk import answer
+from fedsa.teacher.faults import Fault, failure
+from fedsa.teacher.sets import SetStore
+from fedsa.teacher.teacher import Teacher
+
+KEPT = 8
+"""Teachers that stay loaded in any case."""
+KEPT_BYTES = 256 * 2**20
+"""Bytes of weights up to which further ones stay loaded."""
+
+_log = logging.getLogger("fedsa.teacher")
+
+
+class Cache:
+    """The least recently used teachers are let go; small ones may all stay.
+
+    Parameters
+    ----------
+    kept : int
+        Teachers that stay in any case.
+    kept_bytes : int
+        Beyond that number, as many stay as have this many bytes of weights together.
+    """
+
+    def __init__(self, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> None:
+        self.kept = kept
+        self.kept_bytes = kept_bytes
+        self._teachers: OrderedDict[tuple[Path, int], Teacher] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._teachers)
+
+    def get(self, path: Path) -> Teacher:
+        """Return the teacher of a TOML file, loaded anew only if it was let go or changed.
+
+        Raises
+        ------
+        TeacherFileError
+            If it cannot be loaded.
+        """
+        with self._lock:
+            key = (path, path.stat().st_mtime_ns if path.exists() else 0)
+            if key not in self._teachers:
+                self._teachers[key] = Teacher.load(path)
+            self._teachers.move_to_end(key)
+            while len(self) > self.kept and self._bytes() > self.kept_bytes:
+                self._teachers.popitem(last=False)
+            return self._teachers[key]
+
+    def _bytes(self) -> int:
+        return sum(teacher.nbytes for teacher in self._teachers.values())
+
+
+class Shelf(Mapping[str, Teacher]):
+    """A node's teachers by id, loaded when they are looked up."""
+
+    def __init__(self, pool: Path, ids: tuple[str, ...], cache: Cache) -> None:
+        self._pool = pool
+        self._ids = ids
+        self._cache = cache
+
+    def __getitem__(self, name: str) -> Teacher:
+        if name not in self._ids:
+            raise KeyError(name)
+        return self._cache.get(self._pool / name / "teacher.toml")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._ids  # the inherited one would load it
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+
+# A Ray actor lives as long as a run, and with it what its modules hold.
+_CACHE = Cache()
+
+
+def pool_of(run_config: Mapping[str, Any]) -> Path | None:
+    """Return the folder of simulated teachers that a run names, or None if there is none.
+
+    A run started by ``flwr run .`` names a scenario only; its pool has a place that follows
+    from it.
+    """
+    if run_config.get("pool"):
+        pool = Path(str(run_config["pool"]))
+    else:
+        pool = _pool_of(tuple(sorted((key, str(value)) for key, value in run_config.items())))
+    return pool if pool.is_absolute() and (pool / "pool.json").is_file() else None
+
+
+@lru_cache(maxsize=4)
+def _pool_of(run_config: tuple[tuple[str, str], ...]) -> Path:
+    return run_config_pool(dict(run_config))
+
+
+def ids_of(pool: Path, partition: int, partitions: int) -> tuple[str, ...]:
+    """Return the ids that node ``partition`` of ``partitions`` answers for: ``ids[i::n]``."""
+    ids = json.loads((pool / "pool.json").read_text(encoding="utf-8"))["teachers"]
+    return tuple(map(str, ids[partition::partitions]))
+
+
+def respond(
+    record: Any, message_type: str, node_config: Mapping[str, Any], run_config: Mapping[str, Any]
+) -> Reply:
+    """Answer one Flower message's content; never raises.
+
+    Parameters
+    ----------
+    record : RecordDict
+        The message's content.
+    message_type : str
+        ``query.describe``, ``query.offer``, ``query.predict``, ``query.saliency``, ``query.score``.
+    node_config, run_config : Mapping[str, Any]
+        Of Flower's context.
+    """
+    try:
+        request = request_from(record, message_type)
+        # Only a simulation has partitions. Elsewhere a path that the coordinator wrote into the
+        # run's configuration must never be followed.
+        if "partition-id" not in node_config:
+            raise Fault("no-teacher")
+        pool = pool_of(run_config)
+        if pool is None:
+            raise Fault("no-pool")
+        if torch.get_num_threads() != 1:  # actors share the cores, and reruns must agree
+            torch.set_num_threads(1)
+        partition, partitions = int(node_config["partition-id"]), int(node_config["num-partitions"])
+        shelf = Shelf(pool, ids_of(pool, partition, partitions), _CACHE)
+        return answer(request, shelf, SetStore(pool.parent.parent / "sets"))
+    except MessageError:
+        return failure("malformed")
+    except Fault as fault:
+        return failure(fault.code)
+    except Exception as error:  # nothing of it may leave
+        _log.warning("%s failed", message_type, exc_info=error)
+        return failure("internal")

@@ -1,0 +1,47 @@
+"""Make ``fedsa/data/assets/fashion_mnist_mini.npz`` from the whole Fashion-MNIST.
+
+Usage: python simulations/make_fashion_mnist_mini.py [OUT.npz]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from fedsa.data.sources import fashion_mnist
+from fedsa.data.transfer import content_hash
+from fedsa.seeding import numpy_generator
+
+ASSET = Path(__file__).parent.parent / "fedsa" / "data" / "assets" / "fashion_mnist_mini.npz"
+
+
+def draw(labels: np.ndarray, each: int, purpose: str) -> np.ndarray:
+    """Return shuffled indices of ``each`` items a class."""
+    generator = numpy_generator(0, "fashion-mnist-mini", purpose)
+    chosen = [
+        generator.choice(np.flatnonzero(labels == label), each, replace=False)
+        for label in range(10)
+    ]
+    return generator.permutation(np.concatenate(chosen))
+
+
+def main(out: Path) -> None:
+    """Draw 1,200 training and 200 test images a class and write them."""
+    whole = fashion_mnist()
+    train = draw(whole.labels, 1200, "train")
+    test = draw(whole.test_labels, 200, "test")
+    arrays = {
+        "inputs": whole.inputs[train],
+        "labels": whole.labels[train].astype(np.uint8),
+        "test_inputs": whole.test_inputs[test],
+        "test_labels": whole.test_labels[test].astype(np.uint8),
+    }
+    np.savez_compressed(out, **arrays)
+    for name, array in arrays.items():
+        print(f"{name:12} {array.dtype} {array.shape} sha256 {content_hash(array)}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ASSET)

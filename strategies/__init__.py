@@ -1,0 +1,17 @@
+"""Recipes: which selector with which fusion; the ingredients live in the library."""
+
+from fedsa.registry import Registry
+
+STRATEGIES = Registry(
+    "strategy",
+    {
+        "best_single": "strategies.best_single:strategy",
+        "bplus": "strategies.bplus:strategy",
+        "fedmd": "strategies.fedmd:strategy",
+        "fedsa": "strategies.fedsa:strategy",
+        "random": "strategies.random:strategy",
+        "stacking": "strategies.stacking:strategy",
+        "uniform": "strategies.uniform:strategy",
+    },
+    ("problem", "scenario", "wiring"),
+)

@@ -1,0 +1,174 @@
+"""The parts of a run's data share nothing and hold what was asked for."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fedsa.data.draw import content_keys
+from fedsa.data.splits import Split, split
+from fedsa.errors import DataError
+from fedsa.scenario import Scenario, load, parse
+
+SIMULATIONS = Path(__file__).parents[2] / "simulations"
+
+
+def scenario(
+    seed: int = 0, task: dict[str, Any] | None = None, *teachers: dict[str, Any]
+) -> Scenario:
+    defaults = {"data": "noise", "items": 300, "label-share": 0.1, "test-items": 100}
+    document = {
+        "name": "toy",
+        "seed": seed,
+        "task": defaults | (task or {}),
+        "saliency": {"probe-items": 2},
+        "selection": {"response-items": 2},
+        "teachers": [{"id": f"t{place}", "data": "noise"} | t for place, t in enumerate(teachers)],
+    }
+    return parse(document)
+
+
+def parts(found: Split) -> list[set[int]]:
+    arrays = [found.transfer.array, found.test_inputs, *(s.inputs for s in found.shards.values())]
+    return [set(content_keys(array).tolist()) for array in arrays]
+
+
+def assert_disjoint(found: Split) -> None:
+    assert not any(one & other for one, other in combinations(parts(found), 2))
+
+
+@pytest.mark.parametrize("name", ["quickstart", "digits_table"])
+def test_the_scenarios_that_come_along_have_enough_data(name: str) -> None:
+    wanted = load(SIMULATIONS / f"{name}.toml")
+    found = split(wanted)
+    assert_disjoint(found)
+    assert len(found.transfer) == wanted.task.items
+    assert len(found.labels) == round(wanted.task.label_share * wanted.task.items)
+    for teacher in wanted.pool():
+        shard = found.shards[teacher.id]
+        assert len(shard.inputs) == len(shard.labels) == teacher.items
+        assert set(shard.labels) == set(range(len(shard.classes)))
+        assert teacher.classes in ((), shard.classes)
+    assert sum(not teacher.relevant for teacher in wanted.pool()) in (1, 3)
+
+
+def test_the_quickstart_is_balanced() -> None:
+    found = split(load(SIMULATIONS / "quickstart.toml"))
+    assert np.bincount(found.labels).tolist() == [6] * 10
+    assert np.bincount(found.shards["footwear"].labels).tolist() == [175] * 4
+    assert np.bincount(found.test_labels).tolist() == [200] * 10
+
+
+def test_same_seed_same_parts_other_seed_other_parts() -> None:
+    one, again, other = (split(scenario(seed, None, {"items": 50})) for seed in (1, 1, 2))
+    assert one.transfer.hash == again.transfer.hash != other.transfer.hash
+    assert np.array_equal(one.labelled, again.labelled)
+    assert np.array_equal(one.shards["t0"].inputs, again.shards["t0"].inputs)
+    assert not np.array_equal(one.shards["t0"].inputs, other.shards["t0"].inputs)
+
+
+def test_more_labels_leave_the_transfer_set_and_the_shards_as_they_are() -> None:
+    few, many = (split(scenario(0, {"label-share": share}, {"items": 50})) for share in (0.1, 1.0))
+    assert few.transfer.hash == many.transfer.hash
+    assert np.array_equal(few.shards["t0"].inputs, many.shards["t0"].inputs)
+    assert many.labelled.tolist() == list(range(300))
+
+
+def test_labels_are_those_of_the_items() -> None:
+    from fedsa.data import resolve
+
+    data = resolve("noise")
+    found = split(scenario(0, {"classes": ["noise 7", "noise 2", "noise 5"]}))
+    truth = dict(zip(content_keys(data.inputs).tolist(), data.labels.tolist(), strict=True))
+    keys = content_keys(found.transfer.array[found.labelled]).tolist()
+    assert [[7, 2, 5][label] for label in found.labels] == [truth[key] for key in keys]
+    truth = dict(
+        zip(content_keys(data.test_inputs).tolist(), data.test_labels.tolist(), strict=True)
+    )
+    keys = content_keys(found.test_inputs).tolist()
+    assert [[7, 2, 5][label] for label in found.test_labels] == [truth[key] for key in keys]
+
+
+def test_shards_hold_their_own_classes_renumbered() -> None:
+    from fedsa.data import resolve
+
+    data = resolve("digits")
+    teacher = {"data": "digits", "items": 60, "classes": ["8", "3"]}
+    shard = split(scenario(0, None, teacher)).shards["t0"]
+    truth = dict(zip(content_keys(data.inputs).tolist(), data.labels.tolist(), strict=True))
+    assert [[8, 3][label] for label in shard.labels] == [
+        truth[key] for key in content_keys(shard.inputs).tolist()
+    ]
+    assert shard.classes == ("8", "3")
+    assert shard.licence == "CC-BY-4.0"
+
+
+def test_data_without_a_test_set_gives_a_fifth_of_its_items(tmp_path: Path) -> None:
+    table = np.random.default_rng(0).normal(size=(100, 3))
+    np.savez(tmp_path / "mine.npz", inputs=table, labels=np.arange(100) % 4)
+    mine = {"data": str(tmp_path / "mine.npz"), "items": 40, "test-items": 0}
+    found = split(scenario(0, mine, {"data": str(tmp_path / "mine.npz"), "items": 40}))
+    assert np.bincount(found.test_labels).tolist() == [5] * 4
+    assert_disjoint(found)
+
+
+def test_the_same_items_under_another_name_are_not_given_again(tmp_path: Path) -> None:
+    table = np.random.default_rng(0).normal(size=(100, 3))
+    for name in ("one", "two"):
+        np.savez(tmp_path / f"{name}.npz", inputs=table, labels=np.arange(100) % 2)
+    task = {"data": str(tmp_path / "one.npz"), "items": 40, "test-items": 20}
+    other = {"data": str(tmp_path / "two.npz"), "items": 40}
+    assert_disjoint(split(scenario(0, task, other)))
+    with pytest.raises(DataError, match="want 41 private items of 'two.npz'.* only 40"):
+        split(scenario(0, task, other | {"items": 41}))
+
+
+def test_items_that_are_twice_in_the_data_go_to_one_teacher_only(tmp_path: Path) -> None:
+    table = np.repeat(np.random.default_rng(0).normal(size=(40, 3)), 2, axis=0)
+    np.savez(tmp_path / "two.npz", inputs=table, labels=np.arange(80) // 2 % 2)
+    twin = {"data": str(tmp_path / "two.npz"), "items": 20}
+    assert_disjoint(split(scenario(0, None, twin, twin)))
+
+
+def test_classes_are_drawn_for_each_copy() -> None:
+    copies = split(scenario(0, None, {"items": 20, "classes-each": 3, "count": 8})).shards
+    assert list(copies) == [f"t0-{copy}" for copy in range(1, 9)]
+    assert all(len(shard.classes) == 3 for shard in copies.values())
+    assert len({shard.classes for shard in copies.values()}) > 3
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_label_noise_changes_its_share_of_labels(share: float) -> None:
+    clean = split(scenario(0, None, {"items": 1000})).shards["t0"]
+    noisy = split(scenario(0, None, {"items": 1000, "label-noise": share})).shards["t0"]
+    assert np.array_equal(clean.inputs, noisy.inputs)
+    changed = (clean.labels != noisy.labels).mean()
+    assert changed == pytest.approx(0.9 * share, abs=0.04)  # one in ten draws is the true label
+
+
+@pytest.mark.parametrize(
+    ("task", "teacher", "sentence"),
+    [
+        ({"items": 5000}, {}, r"task.items: 5000 items are wanted but the data has 4000"),
+        ({"test-items": 1001}, {}, "task.test-items: 1001 .* at most 1000"),
+        ({"classes": ["noise 1", "cat"]}, {}, "'cat' is not a class of 'noise'; it has noise 0"),
+        ({"label-share": 0.02}, {}, "is 6 labels, .* least share that works is 0.0334"),
+        ({"items": 8}, {}, "none of the class"),
+        ({}, {"items": 3701}, "want 3701 private items of 'noise'.* give only 3700"),
+        ({}, {"classes-each": 11}, "'t0': classes-each: 11 must be from 2 to the 10"),
+        ({}, {"classes": ["noise 1"]}, "'t0': classes: at least two classes"),
+    ],
+)
+def test_each_fault_is_a_sentence(
+    task: dict[str, Any], teacher: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(DataError, match=sentence):
+        split(scenario(0, task, teacher))
+
+
+def test_the_least_share_works() -> None:
+    assert len(split(scenario(0, {"label-share": 0.0334})).labels) == 10

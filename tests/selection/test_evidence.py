@@ -1,0 +1,134 @@
+"""The layered selector keeps the useful, drops the harmful, and says why."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fedsa.options import SelectionOptions
+from fedsa.problem import Answers
+from fedsa.selection import SELECTORS, Evidence
+from fedsa.selection.evidence import EvidenceSelector, gate, strength
+from fedsa.selection.layers import Layers, measure
+
+Maker = Callable[..., Evidence]
+
+
+def layers(**known: float) -> Layers:
+    names = ("saliency", "mutual_information", "leep", "cross_validation", "gain", "error")
+    return Layers(**{name: known.get(name) for name in names})
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_decoys_carry_little_and_useful_teachers_count_alike(evidence_of: Maker, seed: int) -> None:
+    selection = EvidenceSelector(SelectionOptions()).select(evidence_of(seed, each=8))
+    useful = [selection.weights.get(f"useful-{i}", 0.0) for i in range(5)]
+    assert math.fsum(selection.weights.values()) == pytest.approx(1.0)
+    assert sum(useful) >= 0.9
+    assert min(useful) >= 0.5 * max(useful)
+
+
+def test_looks_do_not_buy_a_place(evidence_of: Maker) -> None:
+    evidence = evidence_of(0, each=8)
+    liar = replace(evidence, closeness={**evidence.closeness, "decoy-noise": 1.0})
+    selection = EvidenceSelector(SelectionOptions()).select(liar)
+    assert selection.weights.get("decoy-noise", 0.0) < 0.05
+
+
+def test_every_teacher_gets_its_score_layers_and_reason(evidence_of: Maker) -> None:
+    evidence = evidence_of(1, each=8)
+    selection = EvidenceSelector(SelectionOptions()).select(evidence)
+    assert set(selection.scores) == set(selection.reasons) == set(evidence.teachers)
+    known = {"saliency", "mutual-information", "leep", "cross-validation", "gain", "gain-error"}
+    for name in evidence.teachers:
+        assert set(selection.evidence[name]) == known
+        assert selection.reasons[name]
+    assert "adds +" in selection.reasons["useful-0"]
+    assert any(selection.reasons[n].startswith("gated") for n in evidence.teachers if "decoy" in n)
+
+
+def test_the_choice_is_the_same_again_and_in_any_order(evidence_of: Maker) -> None:
+    evidence = evidence_of(2, each=5)
+    turned = replace(evidence, teachers=tuple(reversed(evidence.teachers)))
+    selector = EvidenceSelector(SelectionOptions())
+    assert selector.select(evidence) == selector.select(turned)
+
+
+def test_one_label_a_class_leaves_responses_and_looks(evidence_of: Maker) -> None:
+    evidence = evidence_of(0, each=1)
+    found = measure(evidence)["useful-0"]
+    assert found.gain is None and found.cross_validation is None
+    selection = EvidenceSelector(SelectionOptions()).select(evidence)
+    assert sum(w for n, w in selection.weights.items() if n.startswith("useful")) > 0.75
+
+
+def test_looks_alone_decide_before_anything_is_answered(evidence_of: Maker) -> None:
+    evidence = evidence_of(0, each=4)
+    blind = {name: torch.full_like(evidence.answers[name], math.nan) for name in evidence.teachers}
+    looks = dict.fromkeys(evidence.teachers, 0.0) | {"useful-1": 0.4, "useful-2": 0.3}
+    unasked = replace(evidence, answers=Answers(blind), closeness=looks)
+    options = SelectionOptions(policy="top-k", k=2)
+    assert EvidenceSelector(options).select(unasked).selected == ("useful-1", "useful-2")
+
+
+def test_with_nothing_known_all_take_part(evidence_of: Maker) -> None:
+    evidence = replace(evidence_of(0, each=4), answers=Answers({}), closeness={})
+    selection = EvidenceSelector(SelectionOptions()).select(evidence)
+    assert selection.selected == evidence.teachers
+
+
+def test_a_teacher_that_left_the_labelled_items_out_stays_out(evidence_of: Maker) -> None:
+    evidence = evidence_of(0, each=8)
+    silent = evidence.answers["useful-0"].clone()
+    silent[evidence.problem.labelled[:3]] = math.nan
+    answers = Answers({**evidence.answers, "useful-0": silent})
+    selection = EvidenceSelector(SelectionOptions()).select(replace(evidence, answers=answers))
+    assert selection.weights.get("useful-0", 0.0) == 0.0
+
+
+def test_gate_by_hand() -> None:
+    found = {
+        "adds": layers(gain=0.30, error=0.05),
+        "also": layers(gain=0.20, error=0.05),
+        "some": layers(gain=0.08, error=0.05),
+        "none": layers(gain=0.04, error=0.05),
+    }
+    # Bounds .25, .15, .03, below 0; better half of the positive: .2; open from .3 x .2 = .06.
+    assert gate(found) == pytest.approx({"adds": 1.0, "also": 1.0, "some": 0.5, "none": 0.0})
+    halved = gate(found | {"silent": layers()}, firmness=0.5)
+    assert halved == pytest.approx({"adds": 1, "also": 1, "some": 0.75, "none": 0.5, "silent": 0})
+    assert gate({"none": found["none"]}) == {"none": 1.0}
+
+
+def test_strength_by_hand() -> None:
+    found = {"a": layers(mutual_information=0.4), "b": layers(mutual_information=0.1)}
+    assert strength(found, 0.75) == pytest.approx({"a": 1.0, "b": 0.25})
+    found = {
+        "a": layers(mutual_information=0.4, leep=0.2, saliency=0.1),
+        "b": layers(mutual_information=0.1, leep=0.8, saliency=0.3),
+    }
+    # Parts .15 looks, .2125 LEEP (cross-validation is unknown), .425 mutual information.
+    total = 0.15 + 0.2125 + 0.425
+    assert strength(found, 0.5) == pytest.approx(
+        {"a": (0.2125 * 0.25 + 0.425) / total, "b": (0.225 + 0.2125 + 0.425 * 0.25) / total}
+    )
+
+
+def test_hundred_teachers_take_seconds(evidence_of: Maker) -> None:
+    evidence = evidence_of(0, each=10, teachers=100)
+    started = time.process_time()
+    EvidenceSelector(SelectionOptions()).select(evidence)
+    assert time.process_time() - started < 10.0
+
+
+def test_registry_makes_every_selector(evidence_of: Maker) -> None:
+    evidence = evidence_of(0, each=4)
+    for name in SELECTORS.names():
+        selection = SELECTORS.get(name)(SelectionOptions()).select(evidence)
+        assert math.fsum(selection.weights.values()) == pytest.approx(1.0)
+        assert set(selection.selected) <= set(evidence.teachers)

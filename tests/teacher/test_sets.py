@@ -1,0 +1,110 @@
+"""Transfer sets arrive whole or not at all, whoever writes at the same time."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fedsa.data.transfer import content_hash
+from fedsa.messages import Offer, Offered, offers
+from fedsa.teacher.faults import Fault
+from fedsa.teacher.sets import SetStore
+
+ITEMS = np.random.default_rng(5).integers(0, 256, (20, 1, 6, 6), dtype=np.uint8)
+HASH = content_hash(ITEMS)
+
+
+def _offer(start: int = 0, stop: int | None = None, items: np.ndarray = ITEMS) -> Offer:
+    chunk = None if stop is None else items[start:stop]
+    return Offer("mint", HASH, "uint8", ITEMS.shape, start, chunk)
+
+
+def test_a_set_travels_once(tmp_path: Path) -> None:
+    store = SetStore(tmp_path / "sets")
+    with pytest.raises(Fault, match="unknown-set"):
+        store.open(HASH)
+    assert store.receive(_offer()) == Offered("more", 0)
+    assert store.receive(_offer(0, 8)) == Offered("more", 8)
+    assert store.receive(_offer()) == Offered("more", 8)
+    assert SetStore(tmp_path / "sets").receive(_offer()) == Offered("more", 8)
+    with pytest.raises(Fault, match="unknown-set"):
+        store.open(HASH)
+    assert store.receive(_offer(8, 20)) == Offered("held", 20)
+    held = store.open(HASH)
+    assert isinstance(held, np.memmap) and not held.flags.writeable
+    assert np.array_equal(held, ITEMS)
+    assert SetStore(tmp_path / "sets").receive(_offer(0, 8)) == Offered("held", 20)
+    assert [file.name for file in (tmp_path / "sets").iterdir()] == [f"{HASH}.npy"]
+
+
+def test_chunks_may_come_in_any_order_overlap_and_repeat(tmp_path: Path) -> None:
+    store = SetStore(tmp_path)
+    assert store.receive(_offer(12, 20)) == Offered("more", 0)
+    assert store.receive(_offer(3, 9)) == Offered("more", 0)
+    assert store.receive(_offer(0, 5)) == Offered("more", 9)
+    assert store.receive(_offer(0, 5)) == Offered("more", 9)
+    assert store.receive(_offer(7, 14)) == Offered("held", 20)
+    assert np.array_equal(store.open(HASH), ITEMS)
+
+
+def test_a_corrupt_chunk_is_refused_and_nothing_of_it_stays(tmp_path: Path) -> None:
+    store = SetStore(tmp_path)
+    wrong = ITEMS.copy()
+    wrong[3, 0, 0, 0] ^= 1
+    store.receive(_offer(0, 10, wrong))
+    assert store.receive(_offer(10, 20)) == Offered("refused", 0)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(Fault):
+        store.open(HASH)
+    store.receive(_offer(0, 10))
+    assert store.receive(_offer(10, 20)) == Offered("held", 20)
+
+
+def test_a_set_under_another_shape_or_type_is_refused(tmp_path: Path) -> None:
+    store = SetStore(tmp_path)
+    for offer in offers("mint", HASH, ITEMS):
+        store.receive(offer)
+    assert store.receive(Offer("mint", HASH, "uint8", (20, 36))).status == "refused"
+    other = SetStore(tmp_path / "other")
+    flat = Offer("mint", HASH, "uint8", (20, 36), 0, ITEMS.reshape(20, 36))
+    assert other.receive(flat).status == "refused"
+
+
+def test_a_full_store_refuses_before_a_byte_is_kept(tmp_path: Path) -> None:
+    store = SetStore(tmp_path, limit=ITEMS.nbytes + 200)
+    assert store.receive(_offer(0, 20)).status == "held"
+    more = ITEMS + 1
+    found = store.receive(Offer("mint", content_hash(more), "uint8", more.shape, 0, more))
+    assert found == Offered("refused", 0)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def _send(folder: Path, order: list[int]) -> str:
+    store = SetStore(folder)
+    last = ""
+    for start in order:
+        last = store.receive(_offer(start, start + 1)).status
+    return last
+
+
+@pytest.mark.slow
+def test_processes_that_send_the_same_set_at_once_do_not_harm_it(tmp_path: Path) -> None:
+    orders = [np.random.default_rng(k).permutation(20).tolist() for k in range(3)]
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        found = pool.starmap(_send, [(tmp_path, order) for order in orders])
+    assert found == ["held"] * 3  # who has sent everything is always told that it is there
+    assert np.array_equal(SetStore(tmp_path).open(HASH), ITEMS)
+
+
+def test_threads_that_send_the_same_set_at_once_do_not_harm_it(tmp_path: Path) -> None:
+    for turn in range(5):
+        folder = tmp_path / str(turn)
+        orders = [np.random.default_rng([turn, k]).permutation(20).tolist() for k in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(_send, [folder] * 8, orders))
+        assert found == ["held"] * 8
+        assert np.array_equal(SetStore(folder).open(HASH), ITEMS)
