@@ -30,8 +30,9 @@ class Scenario(Options):
     strategy: str = "fedsa"
     seed: Annotated[int, Field(ge=0)] = 0
     rounds: Positive = 4
-    threads: Positive = 2
-    """Torch threads of the server; part of what makes a rerun equal to the bit."""
+    threads: Positive = 1
+    """Torch threads of the server; part of what makes a rerun equal to the bit. More than one pays
+    only where no other process wants the cores."""
     baselines: tuple[str, ...] = Field(default=("scratch", "uniform", "best_single"), strict=False)
     task: TaskOptions = TaskOptions()
     student: StudentOptions = StudentOptions()

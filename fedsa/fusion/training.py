@@ -53,6 +53,8 @@ def train(
         last tenth of the steps, in nats.
     """
     generator = torch_generator(seed, *purpose)
+    if any(parameter.ndim == 4 for parameter in module.parameters()):
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster
     learning_rate = options.learning_rate * rate
     optimiser = torch.optim.AdamW(
         module.parameters(), lr=learning_rate, weight_decay=options.weight_decay, foreach=True

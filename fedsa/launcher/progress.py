@@ -31,7 +31,7 @@ class Progress:
         self.rounds = scenario.rounds
         self.total = (
             STARTUP + scenario.rounds * (3 * PHASE + FUSION)
-            + len(scenario.baselines) * BASELINE + REPORT
+            + BASELINE + REPORT
         )
         self._bar = Bar(
             TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn(),
@@ -103,7 +103,7 @@ class Progress:
         }
         if phase == "fusion":
             worth = FUSION
-        elif phase.startswith("baseline"):
+        elif phase.startswith("baselines"):
             worth = BASELINE
         text = names.get(phase, phase)
         if "round" in event:

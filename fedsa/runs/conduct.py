@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from fedsa.data.transfer import to_float
 from fedsa.errors import FedsaError, PluginError
 from fedsa.fusion.training import outputs
 from fedsa.models import build
-from fedsa.problem import Problem
+from fedsa.problem import Answers, Problem
 from fedsa.runs import baselines, products
 from fedsa.runs.folder import RunFolder, write_json
 from fedsa.scenario import Scenario
@@ -108,8 +109,8 @@ def make_problem(scenario: Scenario, split: Split) -> Problem:
         labelled=labelled,
         labels=torch.from_numpy(split.labels),
         probe=first[: scenario.saliency.probe_items],
-        build=lambda width: build(
-            scenario.student.model, shape, width, derive(scenario.seed, "student")
+        build=partial(
+            build, scenario.student.model, shape, seed=derive(scenario.seed, "student")
         ),
         student=scenario.student,
         seed=scenario.seed,
@@ -139,18 +140,23 @@ def _measure(problem: Problem, student: nn.Module, inputs: torch.Tensor, labels:
 
 
 def _baselines(grid: Any, run: Run) -> dict[str, float]:
+    """Train the baselines that are not there yet, side by side, one core each."""
     path = run.folder.path / "baselines.json"
     found: dict[str, float] = products.read_json(path) if path.exists() else {}
-    for name in run.scenario.baselines:
-        if name not in found:
-            run.folder.emit("phase", phase=f"baseline {name}")
-            student = baselines.train(
-                name,
-                run.problem,
-                lambda: run.strategy.survey(grid),
-                lambda: run.strategy.evidence(grid),
-            )
-            found[name] = run.measure(student)
+    if first := run.folder.events("baseline"):
+        # The first look is the student from scratch: it need not be trained again.
+        found |= {event["name"]: event["metric"] for event in first}
+    todo = [name for name in run.scenario.baselines if name not in found]
+    if todo:
+        run.folder.emit("phase", phase=f"baselines: {', '.join(todo)}")
+        answers, chosen = Answers({}), ""
+        if set(todo) - {"scratch"}:
+            answers = run.strategy.survey(grid)
+        if "best_single" in todo:
+            chosen = baselines.best_single(run.strategy.evidence(grid))
+        test = (run.test_inputs, run.test_labels)
+        for name, metric in baselines.train_all(todo, run.problem, answers, chosen, test):
+            found[name] = round(metric, 6)
             write_json(path, found)
             run.folder.emit("baseline", name=name, metric=found[name])
     return {name: found[name] for name in run.scenario.baselines}

@@ -16,7 +16,7 @@ from fedsa.transferability.leep import leep
 from fedsa.transferability.mutual_information import mutual_information
 
 SIGHT = 16
-"""Principal directions of the inputs, and as many of untrained features, known without a teacher."""
+"""Principal directions kept of the inputs, and as many of untrained features."""
 
 EYES = 2
 """Untrained networks whose features are taken."""
@@ -94,9 +94,9 @@ def measure(evidence: Evidence) -> dict[str, Layers]:
 
 
 def _validate(problem: Problem, told: dict[str, Tensor]) -> dict[str, tuple[float, float, float]]:
-    """Return each teacher's held-out information, its gain over :func:`sight`, and the gain's error.
+    """Return each teacher's held-out information, gain over :func:`sight`, and the gain's error.
 
-    Complementarity is measured against untrained eyes and not against the student: the student was
+    Complementarity is measured against untrained eyes, not against the student: the student was
     fitted to these very labels, so its answers on them look better than any teacher's, and once
     it learnt from the teachers each of them looks superfluous. All teachers share one scale, as
     in the stack, so that answers that hardly vary count for the little that they say.

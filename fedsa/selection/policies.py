@@ -10,7 +10,7 @@ import torch
 from fedsa.options import SelectionOptions
 from fedsa.seeding import torch_generator
 
-FLOOR, FULL = 0.25, 0.5
+FLOOR, FULL = 0.3, 0.7
 """Shares of the standard up to which a teacher counts nothing, and from which it counts in full."""
 
 

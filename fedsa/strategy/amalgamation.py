@@ -298,6 +298,8 @@ class Amalgamation(Strategy):
                     self.problem, self.store.dense(), {}, Stage(), {}
                 ).student
             self._look()
+            if self.evaluate:
+                self.observe("baseline", name="scratch", metric=self.evaluate(self.student))
         assert self.memory.student_answers is not None
         self.observe("phase", phase="saliency", round=server_round)
         with self._timed("saliency"):

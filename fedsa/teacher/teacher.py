@@ -21,6 +21,7 @@ from fedsa.teacher.card_file import CardFile, read
 from fedsa.teacher.faults import Fault
 from fedsa.teacher.preprocessing import Scale, Scaled, fit
 
+_KEPT = 4  # sets of compact maps, a few kilobytes each
 _SEED = 0  # of methods that draw masks or noise: looks compare only under one seed
 
 
@@ -44,6 +45,7 @@ class Teacher:
         if isinstance(names, int):
             names = tuple(map(str, range(names)))
         self._task = Classification(names)
+        self._kept: dict[tuple[object, ...], CompactMaps] = {}
 
     @classmethod
     def load(cls, path: Path | str) -> Teacher:
@@ -122,9 +124,18 @@ class Teacher:
         return torch.cat([self._maps(part, method) for part in _batches(inputs)])
 
     def compact_maps(self, inputs: np.ndarray, method: str, grid: int, bits: int) -> CompactMaps:
-        """Return :meth:`saliency` in its compact form, without ever holding all raw maps."""
-        parts = [compact(self._maps(part, method), grid, bits) for part in _batches(inputs)]
-        return CompactMaps(np.concatenate([part.values for part in parts]), bits)
+        """Return :meth:`saliency` in its compact form, without ever holding all raw maps.
+
+        The last few are kept: a selection that is renewed each round asks about the same probe
+        items again, and a perturbation map costs as much as fifty answers.
+        """
+        key = (hashlib.sha256(inputs.tobytes()).digest(), inputs.shape, method, grid, bits)
+        if key not in self._kept:
+            parts = [compact(self._maps(part, method), grid, bits) for part in _batches(inputs)]
+            self._kept[key] = CompactMaps(np.concatenate([part.values for part in parts]), bits)
+            while len(self._kept) > _KEPT:
+                self._kept.pop(next(iter(self._kept)))
+        return self._kept[key]
 
     def _fit(self, part: np.ndarray) -> Tensor:
         return fit(part, self._shape)

@@ -36,8 +36,8 @@ def test_nobody_in_reach_is_nobody_selected() -> None:
 
 
 def test_adaptive_by_hand() -> None:
-    # Better half of (1, 1, .4, .2): the standard is 1. Full from .5, nothing up to .25.
-    found = adaptive({"a": 1.0, "b": 1.0, "c": 0.4, "d": 0.2, "e": -3.0})
+    # Better half of (1, 1, .54, .2): the standard is 1. Full from .7, nothing up to .3.
+    found = adaptive({"a": 1.0, "b": 1.0, "c": 0.54, "d": 0.2, "e": -3.0})
     total = 1 + 1 + 0.6
     assert found == pytest.approx(
         {"a": 1 / total, "b": 1 / total, "c": 0.6 / total, "d": 0, "e": 0}
