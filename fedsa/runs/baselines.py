@@ -1,10 +1,10 @@
-"""What else one could do with the same answers: trained after the run, outside its budget."""
+"""What else one could do with the same answers: trained beside the run, outside its account."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 
 import torch
@@ -47,55 +47,63 @@ def check(names: Sequence[str]) -> None:
         raise ScenarioError(faults)
 
 
-def best_single(evidence: Evidence) -> str:
-    """Return the teacher that tells the labels best by itself."""
-    return BestSingle(SelectionOptions()).select(evidence).selected[0]
+class Baselines:
+    """Trains baselines beside the run, on the cores that the run leaves free.
 
-
-def train_all(
-    names: Sequence[str],
-    problem: Problem,
-    answers: Answers,
-    best: str,
-    test: tuple[Tensor, Tensor],
-) -> Iterator[tuple[str, float]]:
-    """Train baselines with the run's labels, items, trunk and steps; yield each with its metric.
+    Each gets the run's labels, items, trunk and steps; all but scratch get every teacher's
+    answers on the whole transfer set, which the run's own account does not hold.
 
     Parameters
     ----------
-    names : Sequence[str]
-        Of :data:`FUSED`.
     problem : Problem
         The run's.
-    answers : Answers
-        Every teacher's answers on the whole transfer set.
-    best : str
-        The teacher of ``best_single``.
     test : tuple[Tensor, Tensor]
         Inputs and labels to measure on, for the record only.
     """
-    workers = min(len(names), os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [
-            pool.submit(_train, name, problem, answers, best, test, torch.get_num_threads())
-            for name in names
-        ]
-        for name, job in zip(names, jobs, strict=True):
+
+    def __init__(self, problem: Problem, test: tuple[Tensor, Tensor]) -> None:
+        self.problem, self.test = problem, test
+        self._jobs: dict[str, Future[float]] = {}
+        self._executor: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Baselines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def begin(self, names: Sequence[str], answers: Answers, evidence: Evidence | None) -> None:
+        """Start training; ``evidence`` is what ``best_single`` chooses its teacher by."""
+        if not names:
+            return
+        workers = max(1, min(len(names), (os.cpu_count() or 1) - 1))
+        self._executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        weights = {teacher: 1.0 / len(answers) for teacher in answers}
+        for name in names:
+            own = weights
+            if name == "best_single" and evidence is not None:
+                own = dict(BestSingle(SelectionOptions()).select(evidence).weights)
+            self._jobs[name] = self._executor.submit(
+                _train, FUSED[name], self.problem, answers, own, self.test, torch.get_num_threads()
+            )
+
+    def finished(self) -> Iterator[tuple[str, float]]:
+        """Wait for each baseline in turn and yield it with its metric."""
+        for name, job in self._jobs.items():
             yield name, job.result()
 
 
 def _train(
-    name: str,
+    fusion: str,
     problem: Problem,
     answers: Answers,
-    best: str,
+    weights: Mapping[str, float],
     test: tuple[Tensor, Tensor],
     threads: int,
 ) -> float:
     torch.set_num_threads(threads)
-    weights = {teacher: 1.0 / len(answers) for teacher in answers}
-    if name == "best_single":
-        weights = {best: 1.0}
-    fusion = FUSIONS.get(FUSED[name])(FusionOptions())
-    student = fusion.fit(problem, answers, weights, Stage(), {}).student
+    student = FUSIONS.get(fusion)(FusionOptions()).fit(
+        problem, answers, weights, Stage(), {}
+    ).student
     return problem.task.metric(outputs(student, test[0]), test[1])

@@ -18,6 +18,7 @@ from fedsa.fusion.training import outputs
 from fedsa.models import build
 from fedsa.problem import Answers, Problem
 from fedsa.runs import baselines, products
+from fedsa.runs.baselines import Baselines
 from fedsa.runs.folder import RunFolder, write_json
 from fedsa.scenario import Scenario
 from fedsa.seeding import derive, torch_generator
@@ -72,13 +73,17 @@ def conduct(grid: Any, scenario: Scenario, split: Split, folder: RunFolder, reci
         startup = time.monotonic() - begin
         status = "finished"
         gone: AllTeachersGone | None = None
-        try:
-            run.strategy.start(grid, num_rounds=scenario.rounds)
-        except AllTeachersGone as error:
-            if not run.strategy.memory.history:
-                raise
-            status, gone = "teachers-gone", error
-        metrics = {} if gone else _baselines(grid, run)
+        metrics: dict[str, float] = {}
+        with Baselines(run.problem, (run.test_inputs, run.test_labels)) as beside:
+            found = _begin_baselines(grid, run, beside)
+            try:
+                run.strategy.start(grid, num_rounds=scenario.rounds)
+            except AllTeachersGone as error:
+                if not run.strategy.memory.history:
+                    raise
+                status, gone = "teachers-gone", error
+            else:
+                metrics = _end_baselines(run, beside, found)
         products.write(grid, run, status, metrics, startup, begin)
         if gone:
             raise gone
@@ -139,24 +144,26 @@ def _measure(problem: Problem, student: nn.Module, inputs: torch.Tensor, labels:
     return round(problem.task.metric(outputs(student, inputs), labels), 6)
 
 
-def _baselines(grid: Any, run: Run) -> dict[str, float]:
-    """Train the baselines that are not there yet, side by side, one core each."""
+def _begin_baselines(grid: Any, run: Run, beside: Baselines) -> dict[str, float]:
+    """Start what is not there yet; return what an earlier part of this run has measured."""
     path = run.folder.path / "baselines.json"
     found: dict[str, float] = products.read_json(path) if path.exists() else {}
-    if first := run.folder.events("baseline"):
-        # The first look is the student from scratch: it need not be trained again.
-        found |= {event["name"]: event["metric"] for event in first}
-    todo = [name for name in run.scenario.baselines if name not in found]
+    # The strategy's first look is the student from scratch: it is not trained twice.
+    todo = [name for name in run.scenario.baselines if name not in found and name != "scratch"]
     if todo:
-        run.folder.emit("phase", phase=f"baselines: {', '.join(todo)}")
-        answers, chosen = Answers({}), ""
-        if set(todo) - {"scratch"}:
-            answers = run.strategy.survey(grid)
-        if "best_single" in todo:
-            chosen = baselines.best_single(run.strategy.evidence(grid))
-        test = (run.test_inputs, run.test_labels)
-        for name, metric in baselines.train_all(todo, run.problem, answers, chosen, test):
-            found[name] = round(metric, 6)
-            write_json(path, found)
-            run.folder.emit("baseline", name=name, metric=found[name])
+        run.folder.emit("phase", phase=f"asking all teachers for the baselines {', '.join(todo)}")
+        beside.begin(todo, run.strategy.survey(grid), run.strategy.evidence(grid))
+    return found
+
+
+def _end_baselines(run: Run, beside: Baselines, found: dict[str, float]) -> dict[str, float]:
+    path = run.folder.path / "baselines.json"
+    found |= {e["name"]: e["metric"] for e in run.folder.events("baseline")}
+    if "scratch" in run.scenario.baselines and "scratch" not in found:
+        beside.begin(["scratch"], Answers({}), None)
+    run.folder.emit("phase", phase="waiting for the baselines")
+    for name, metric in beside.finished():
+        found[name] = round(metric, 6)
+        write_json(path, found)
+        run.folder.emit("baseline", name=name, metric=found[name])
     return {name: found[name] for name in run.scenario.baselines}

@@ -229,8 +229,10 @@ class Amalgamation(Strategy):
         self._enrol(grid)
         self._ask_predict(grid, self._present, self._response)
         answers = self._response_answers()
-        if self.memory.student_answers is None:
-            raise RunError("There is no student yet to gather evidence with; run a round first.")
+        student = self.memory.student_answers
+        if student is None:  # before the first look nothing is known of the student
+            classes = self.problem.task.outputs
+            student = torch.full((len(self.problem.transfer), classes), 1.0 / classes)
         return Evidence(
             problem=self.problem,
             round=self.memory.round,
@@ -238,7 +240,7 @@ class Amalgamation(Strategy):
             teachers=tuple(name for name in self._present if name in answers),
             closeness={},
             answers=answers,
-            student=self.memory.student_answers,
+            student=student,
         )
 
     def looks(self, grid: Grid, items: Tensor) -> dict[str, CompactMaps]:
