@@ -1,3 +1,3 @@
-"""fedsa: train a student from private teachers' answers alone (federated selective amalgamation)."""
+"""fedsa: train a student for a new task from private teachers' answers alone."""
 
 __version__ = "0.1.0"

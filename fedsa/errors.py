@@ -55,3 +55,9 @@ class ResumeError(RunError):
     """A run folder cannot be resumed: its config or its teachers changed."""
 
     exit_code = 6
+
+
+class AllTeachersGone(RunError):
+    """No teacher can be reached any more; the last checkpoint stands."""
+
+    exit_code = 7

@@ -28,7 +28,8 @@ class TaskOptions(Options):
 
     kind: Literal["classification"] = "classification"
     data: str = "fashion-mnist-mini"
-    """Dataset name, path of an ``.npz`` file or a class-per-folder directory, or ``module:attribute``."""
+    """Dataset name, path of an ``.npz`` file or a class-per-folder directory, or
+    ``module:attribute``."""
     classes: tuple[str, ...] = Field(default=(), strict=False)
     """Classes of the task, by name; empty for all classes of the data."""
     items: Positive = 6000

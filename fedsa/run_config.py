@@ -1,4 +1,4 @@
-"""From Flower's run config (flat, scalar) to a scenario; server and simulated clients agree on it."""
+"""From Flower's flat run config to a scenario; server and simulated clients agree on it."""
 
 from __future__ import annotations
 

@@ -160,7 +160,8 @@ def _cross_check(scenario: Scenario) -> list[str]:
     task = scenario.task
     if scenario.saliency.probe_items > task.items:
         faults.append(
-            f"saliency.probe-items: {scenario.saliency.probe_items} exceeds task.items ({task.items})."
+            f"saliency.probe-items: {scenario.saliency.probe_items} exceeds "
+            f"task.items ({task.items})."
         )
     if scenario.selection.response_items > task.items:
         faults.append(

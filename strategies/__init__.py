@@ -12,6 +12,7 @@ STRATEGIES = Registry(
         "random": "strategies.random:strategy",
         "stacking": "strategies.stacking:strategy",
         "uniform": "strategies.uniform:strategy",
+        "unselected": "strategies.unselected:strategy",
     },
     ("problem", "scenario", "wiring"),
 )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from fedsa.fusion.prototypes import PrototypeFusion
+from fedsa.fusion import FUSIONS
 from fedsa.problem import Problem
 from fedsa.scenario import Scenario
-from fedsa.selection.evidence import EvidenceSelector
+from fedsa.selection import SELECTORS
 from fedsa.strategy import Amalgamation, Wiring
 
 
 def strategy(problem: Problem, scenario: Scenario, wiring: Wiring) -> Amalgamation:
-    """Compose the strategy."""
+    """Compose the strategy; the scenario may name other selectors and fusions."""
     return Amalgamation(
         problem,
-        selector=EvidenceSelector(scenario.selection),
-        fusion=PrototypeFusion(scenario.fusion),
+        selector=SELECTORS.get(scenario.selection.selector)(scenario.selection),
+        fusion=FUSIONS.get(scenario.fusion.fusion)(scenario.fusion),
         options=scenario,
         wiring=wiring,
     )

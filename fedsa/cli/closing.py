@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from fedsa.runs.folder import RunFolder
 
 
 def show(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
-    """Print a finished run."""
+    """Print a run that has a result."""
     metrics = summary["metrics"]
-    results = Table(title="test accuracy", box=None, pad_edge=False, title_justify="left")
-    results.add_column("")
-    results.add_column("", justify="right")
-    results.add_column("", justify="right")
+    results = Table(
+        title="test accuracy", box=None, pad_edge=False, title_justify="left", show_header=False
+    )
+    results.add_column()
+    results.add_column(justify="right")
+    results.add_column(justify="right")
     for name, value in metrics.items():
         gain = "" if name == "student" else f"{100 * (metrics['student'] - value):+.1f} points"
-        label = f"student ({summary['strategy']})" if name == "student" else name
+        label = escape(f"student ({summary['strategy']})") if name == "student" else name
         results.add_row(label, f"{value:.3f}", gain, style="bold" if name == "student" else None)
     console.print(results)
     last = summary["rounds"][-1]
@@ -38,9 +42,10 @@ def show(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
             f"{teacher['times_selected']}/{len(summary['rounds'])}",
             str(teacher["queries"]),
             _size(teacher["bytes"]),
-            str(reasons.get(name, "")),
+            escape(str(reasons.get(name, ""))),
         )
     console.print(table)
+    _failures(console, folder)
     moved, seconds = summary["bytes"], summary["seconds"]
     console.print(
         f"\n{_size(moved['to_teachers'])} to the teachers, {_size(moved['from_teachers'])} back; "
@@ -49,6 +54,20 @@ def show(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
         highlight=False,
     )
     console.print(f"report: {folder.path / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _failures(console: Console, folder: RunFolder) -> None:
+    """Name the teachers whose questions failed, with what their institution said and how often."""
+    failures = Counter((e["teacher"], e["sentence"]) for e in folder.events("failure"))
+    if not failures:
+        return
+    table = Table(title="\nfailures", box=None, pad_edge=False, title_justify="left")
+    table.add_column("teacher")
+    table.add_column("times", justify="right")
+    table.add_column("what came back")
+    for (teacher, sentence), times in sorted(failures.items()):
+        table.add_row(escape(teacher), str(times), escape(sentence), style="yellow")
+    console.print(table)
 
 
 def _size(count: int) -> str:

@@ -4,38 +4,48 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from fedsa.cli import closing, listing
 from fedsa.cli.main import app
-from fedsa.errors import RunError
+from fedsa.errors import AllTeachersGone, RunError
 
 console = Console()
 Overrides = Annotated[
-    Optional[list[str]],  # noqa: UP045  (typer reads this form)
+    list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Replace a key, as in task.label-share=0.05."),
 ]
+ScenarioName = Annotated[str | None, typer.Argument(show_default=False)]
+Out = Annotated[Path | None, typer.Option(help="The run's folder (default: runs/...).")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Replace the scenario's seed.")]
+Resume = Annotated[Path | None, typer.Option(help="Go on with the interrupted run in this folder.")]
+Runs = Annotated[list[Path] | None, typer.Argument(show_default=False)]
+Made = Annotated[
+    str | None, typer.Option(help="Run this scenario for every strategy and seed first.")
+]
+Strategies = Annotated[str, typer.Option(help="Strategies to run, parted by commas.")]
+Seeds = Annotated[str, typer.Option(help="Seeds to run, as in 0,1,2 or 0-4.")]
+Table = Annotated[Path, typer.Option(help="Folder for the runs and the table.")]
+Reference = Annotated[str | None, typer.Option(help="What differences are against.")]
 
 
 @app.command()
 def simulate(
-    scenario: Annotated[
-        str, typer.Argument(help="A scenario file, or the name of one that comes with fedsa.")
-    ] = "quickstart",
+    scenario: ScenarioName = None,
     overrides: Overrides = None,
-    out: Annotated[Optional[Path], typer.Option(help="The run's folder (default: runs/...).")] = None,  # noqa: UP045
-    seed: Annotated[Optional[int], typer.Option(min=0, help="Replace the scenario's seed.")] = None,  # noqa: UP045
-    resume: Annotated[
-        Optional[Path], typer.Option(help="Go on with the interrupted run in this folder.")  # noqa: UP045
-    ] = None,
+    out: Out = None,
+    seed: Seed = None,
+    resume: Resume = None,
 ) -> None:
     """Run a scenario on this machine: private teachers, selection, fusion, a report.
 
+    SCENARIO is a file, or the name of one that comes with fedsa; without one it is *quickstart*.
+
     The exit code is 0 only if the run truly finished. An interrupted run is gone on with by
-    --resume and ends as if it had never been interrupted.
+    *fedsa simulate --resume FOLDER* and ends as if it had never been interrupted.
     """
     from fedsa.cli.checks import check_plugins
     from fedsa.launcher import simulate as run
@@ -43,9 +53,19 @@ def simulate(
     from fedsa.run_config import find_scenario
     from fedsa.runs.folder import RunFolder
     from fedsa.runs.serve import default_folder
-    from fedsa.scenario import load
+    from fedsa.scenario import load, parse
 
-    chosen = load(find_scenario(scenario), overrides or [], seed)
+    if resume is not None and scenario is None:
+        if overrides or seed is not None:
+            raise RunError(
+                "--resume goes on with a run as it was begun: leave --set and --seed out, or name "
+                "the scenario too to see what differs."
+            )
+        chosen = parse(RunFolder(resume).config()["scenario"])
+    else:
+        chosen = load(find_scenario(scenario or "quickstart"), overrides or [], seed)
+    if resume is not None and out is not None:
+        raise RunError("--resume names the run's folder: leave --out out.")
     check_plugins(chosen)
     if not chosen.teachers:
         raise RunError(f"The scenario '{chosen.name}' has no [[teachers]] to simulate: add some.")
@@ -53,28 +73,33 @@ def simulate(
         folder = RunFolder.reopen(resume, chosen)
     else:
         folder = RunFolder.create(out or default_folder(chosen.name), chosen)
-    console.print(f"run folder: {folder.path}", highlight=False)
-    with Progress(chosen, console) as progress:
-        summary = run(chosen, folder, progress)
+    console.print(f"run folder: {folder.path}", highlight=False, markup=False, soft_wrap=True)
+    if folder.is_finished:
+        console.print("this run has finished before; its result:")
+    try:
+        with Progress(chosen, console) as progress:
+            summary = run(chosen, folder, progress)
+    except AllTeachersGone:
+        if (folder.path / "summary.json").exists():  # what there was until then
+            closing.show(console, folder.summary(), folder)
+        raise
     closing.show(console, summary, folder)
 
 
 @app.command()
 def compare(
-    runs: Annotated[Optional[list[Path]], typer.Argument(help="Run folders to put side by side.")] = None,  # noqa: UP045
-    scenario: Annotated[
-        Optional[str], typer.Option(help="Run this scenario for every strategy and seed first.")  # noqa: UP045
-    ] = None,
-    strategies: Annotated[str, typer.Option(help="Strategies to run, parted by commas.")] = "fedsa",
-    seeds: Annotated[str, typer.Option(help="Seeds to run, as in 0,1,2 or 0-4.")] = "0-4",
+    runs: Runs = None,
+    scenario: Made = None,
+    strategies: Strategies = "fedsa",
+    seeds: Seeds = "0-4",
     overrides: Overrides = None,
-    out: Annotated[Path, typer.Option(help="Folder for the runs and the table.")] = Path("runs/compare"),
-    reference: Annotated[Optional[str], typer.Option(help="What differences are against.")] = None,  # noqa: UP045
+    out: Table = Path("runs/compare"),
+    reference: Reference = None,
 ) -> None:
     """Compare strategies over seeds: mean, 95 % interval, paired differences, harmful weight.
 
-    With --scenario, runs that are not there yet are made first (finished ones are kept, so the
-    command can be interrupted and given again).
+    RUNS are the folders of finished runs. With --scenario, runs that are not there yet are made
+    first (finished ones are kept, so the command can be interrupted and given again).
     """
     from fedsa.cli.many import run_many
     from fedsa.runs.compare import collect, document, markdown
@@ -94,8 +119,8 @@ def compare(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
-    """Draw a run's report.html anew, also of a run that is unfinished."""
+def report(folder: Annotated[Path, typer.Argument()]) -> None:
+    """Draw the report.html of the run in FOLDER anew, also of a run that is unfinished."""
     from fedsa.runs.folder import RunFolder
     from fedsa.runs.report import write
 
@@ -104,13 +129,15 @@ def report(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> N
 
 
 @app.command()
-def new(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
-    """Write a ready Flower app: clients, server, strategies and scenarios to start from."""
+def new(folder: Annotated[Path, typer.Argument()]) -> None:
+    """Write a ready Flower app into FOLDER: clients, server, strategies and scenarios."""
     from fedsa.app_folder import write_app
 
     path = write_app(folder)
     console.print(f"written: {path}", highlight=False, soft_wrap=True)
-    console.print(f"next: cd {folder} && fedsa simulate simulations/quickstart.toml", highlight=False)
+    console.print(
+        f"next: cd {folder} && fedsa simulate simulations/quickstart.toml", highlight=False
+    )
 
 
 @app.command()
@@ -127,14 +154,14 @@ def data() -> None:
 
 @app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help="simulation or student.")],
+    what: Annotated[str, typer.Argument()],
     teachers: Annotated[int, typer.Option(min=1, help="Simulated teachers.")] = 20,
     items: Annotated[int, typer.Option(min=1, help="Images asked of each.")] = 512,
 ) -> None:
     """Measure speed as a ratio in one run; prints one JSON object.
 
-    *simulation*: a round over many teachers against the same forward passes in a plain loop.
-    *student*: a fusion step against a plain cross-entropy step of the same student.
+    WHAT is *simulation* (a round over many teachers against the same forward passes in a plain
+    loop) or *student* (a fusion step against a plain cross-entropy step of the same student).
     """
     from fedsa import bench as benchmarks
 
@@ -145,5 +172,3 @@ def bench(
     else:
         raise RunError(f"There is no benchmark '{what}': choose simulation or student.")
     typer.echo(json.dumps(found, indent=1))
-
-

@@ -24,26 +24,32 @@ def strategies(console: Console) -> None:
         text = inspect.getdoc(module) or inspect.getdoc(recipe) or ""
         table.add_row(name, text.splitlines()[0] if text else "")
     console.print(table)
-    console.print(
-        "\nRun one:   fedsa simulate quickstart --set strategy=stacking\n"
-        "Your own:  --set strategy=my_module:my_recipe, or an entry point in the group "
-        "'fedsa.strategy';\n           it is called with (problem, scenario, wiring) and returns "
-        "an Amalgamation.",
-        highlight=False, markup=False,
+    _note(
+        console,
+        "Run one:   fedsa simulate quickstart --set strategy=stacking",
+        "Your own:  --set strategy=my_module:my_recipe, or an entry point of an installed",
+        "           package in the group 'fedsa.strategy'; it is called with (problem,",
+        "           scenario, wiring) and returns a fedsa.strategy.Amalgamation.",
     )
 
 
 def data(console: Console) -> None:
     """Print every dataset with where it is or how to get it."""
     table = Table(box=None, pad_edge=False)
-    for column in ("dataset", "items", "classes", "licence", "where"):
-        table.add_column(column, style="bold" if column == "dataset" else None)
+    table.add_column("dataset", style="bold", no_wrap=True)
+    for column in ("items", "classes", "licence"):
+        table.add_column(column)
+    table.add_column("where", overflow="fold")
     for entry in catalogue():
-        table.add_row(*(str(value) for value in entry))
+        table.add_row(entry.name, entry.items, entry.classes, entry.licence, entry.where)
     console.print(table)
-    console.print(
-        "\nYour own:  the path of an .npz file (inputs, labels) or of a folder with one folder of "
-        "images a class,\n           or 'module:attribute' of a function that returns a "
-        "fedsa.data.dataset.Dataset.",
-        highlight=False, markup=False,
+    _note(
+        console,
+        "Your own:  the path of an .npz file (arrays inputs and labels), of a folder with",
+        "           train/CLASS/*.png in it, or 'module:attribute' of a function that",
+        "           returns a fedsa.data.Dataset; as in --set task.data=my.npz",
     )
+
+
+def _note(console: Console, *lines: str) -> None:
+    console.print("\n" + "\n".join(lines), highlight=False, markup=False, soft_wrap=True)

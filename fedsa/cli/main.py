@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import sys
 from typing import NoReturn
@@ -26,13 +27,15 @@ app = typer.Typer(
     ),
 )
 errors = Console(stderr=True)
+_STOPPED: dict[object, str] = {130: "interrupted", 143: "ended by a signal"}
 
 
 def main() -> NoReturn:
     """Run the command line; never shows a traceback for what a person can mend."""
-    from fedsa.cli import commands  # noqa: F401, PLC0415  (registers the commands, imports torch late)
+    from fedsa.cli import commands  # noqa: F401  (registers the commands, imports torch late)
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         app()
     except FedsaError as error:
@@ -40,17 +43,30 @@ def main() -> NoReturn:
         for fault in faults:
             errors.print(f"[bold red]error:[/] {_escaped(fault)}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        errors.print("interrupted; what was done is in the run's folder", highlight=False)
-        sys.exit(130)
+    except SystemExit as left:
+        if left.code in _STOPPED:
+            errors.print(
+                f"{_STOPPED[left.code]}; what was done is kept: go on with a run by --resume FOLDER"
+            )
+        raise
     except OSError as error:
         where = f" '{error.filename}'" if error.filename else ""
         errors.print(
             f"[bold red]error:[/] {_escaped(f'cannot read or write{where}: {error.strerror}.')}",
-            highlight=False, soft_wrap=True,
+            highlight=False,
+            soft_wrap=True,
         )
         sys.exit(5)
     sys.exit(0)
+
+
+def _stop(number: int, _: object) -> NoReturn:
+    """Leave by an exception, so that all that was started is ended on the way out."""
+    for number_ in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number_, signal.SIG_IGN)  # impatience must not stop the clearing up
+    for process in multiprocessing.active_children():
+        process.kill()  # nobody waits for teachers half trained
+    sys.exit(128 + number)
 
 
 def _escaped(text: str) -> str:

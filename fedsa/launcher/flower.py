@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,10 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import psutil
+
 from fedsa.errors import RunError
-from fedsa.launcher.processes import MARK, end, home
+from fedsa.launcher.processes import MARK, end, home, is_alive
 
 STARTUP = 60.0
+SERVER = "flwr-simulation"
+"""Flower's process in which the ServerApp runs and, under Ray, the clients."""
 _QUIET = {
     "FLWR_TELEMETRY_ENABLED": "0",
     "FLWR_DISABLE_UPDATE_CHECK": "1",
@@ -53,6 +58,7 @@ class Flower:
         self.port, control = _free_ports()
         self._control = control
         self._superlink: subprocess.Popen[bytes] | None = None
+        self._serving: psutil.Process | None = None
         self.environment = {
             **os.environ,
             **_QUIET,
@@ -73,9 +79,17 @@ class Flower:
             encoding="utf-8",
         )
         command = [
-            "flower-superlink", "--insecure", "--simulation", "--isolation", "subprocess",
-            "--control-api-address", f"127.0.0.1:{self._control}",
-            "--host", "127.0.0.1", "--port", str(self.port),
+            "flower-superlink",
+            "--insecure",
+            "--simulation",
+            "--isolation",
+            "subprocess",
+            "--control-api-address",
+            f"127.0.0.1:{self._control}",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
         ]
         try:
             self._superlink = self._popen(command)
@@ -115,8 +129,15 @@ class Flower:
             f"num-supernodes={nodes} client-resources-num-cpus=1 init-args-num-cpus={actors}"
         )
         found = self._flwr(
-            "run", str(app), "fedsa", "--format", "json", "-c", settings,
-            "--federation-config", federation,
+            "run",
+            str(app),
+            "fedsa",
+            "--format",
+            "json",
+            "-c",
+            settings,
+            "--federation-config",
+            federation,
         )
         if not found.get("success") or "run-id" not in found:
             raise RunError(
@@ -125,9 +146,20 @@ class Flower:
             )
         return int(found["run-id"])
 
+    def is_serving(self) -> bool | None:
+        """Whether the process lives in which the server's side runs; None if it never started.
+
+        Flower itself tells of its death only after a minute.
+        """
+        if self._superlink is None or self._superlink.poll() is not None:
+            return False
+        if self._serving is None:
+            self._serving = _below(self._superlink.pid, SERVER)
+        return None if self._serving is None else is_alive(self._serving)
+
     def status(self, run_id: int) -> str:
         """Return the run's status in Flower's words, such as ``running`` or ``finished:failed``."""
-        if self._superlink is not None and self._superlink.poll() is not None:
+        if self._superlink is None or self._superlink.poll() is not None:
             return "finished:superlink ended"
         found = self._flwr("ls", "fedsa", "--run-id", str(run_id), "--format", "json")
         runs = found.get("runs") or [{}]
@@ -135,13 +167,17 @@ class Flower:
 
     def _flwr(self, *arguments: str) -> dict[str, Any]:
         done = subprocess.run(
-            [_script("flwr"), *arguments], env=self.environment, cwd=self.home,
-            capture_output=True, text=True, check=False,
+            [_script("flwr"), *arguments],
+            env=self.environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         with self.log.open("a", encoding="utf-8") as log:
             log.write(done.stderr)
         try:
-            found: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{"):])
+            found: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
         except ValueError:
             lines = (done.stdout + done.stderr).strip().splitlines()
             return {"success": False, "error-message": lines[-1] if lines else "no output"}
@@ -150,8 +186,13 @@ class Flower:
     def _popen(self, command: list[str]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [_script(command[0]), *command[1:]], env=self.environment, cwd=self.home,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                [_script(command[0]), *command[1:]],
+                env=self.environment,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def _await_port(self) -> None:
@@ -177,6 +218,16 @@ def _script(name: str) -> str:
             "install Flower with pip install 'flwr[simulation]'."
         )
     return found
+
+
+def _below(pid: int, script: str) -> psutil.Process | None:
+    """Return the process below ``pid`` that runs a console script, if there is one."""
+    with contextlib.suppress(psutil.Error):
+        for process in psutil.Process(pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if any(Path(part).name == script for part in process.cmdline()[:2]):
+                    return process
+    return None
 
 
 def _free_ports() -> tuple[int, int]:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import psutil
@@ -23,6 +26,14 @@ def home(mark: str) -> Path:
     return Path(tempfile.gettempdir()).resolve() / f"fedsa-{mark[:12]}"
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process runs; one that ended but was not waited for does not."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
 def marked(mark: str) -> list[psutil.Process]:
     """Return the living processes, other than this one, that were started under ``mark``."""
     found, folder = [], str(home(mark))
@@ -30,13 +41,35 @@ def marked(mark: str) -> list[psutil.Process]:
         if process.pid == os.getpid():
             continue
         with contextlib.suppress(psutil.Error, OSError):
-            if process.status() == psutil.STATUS_ZOMBIE:
+            if not is_alive(process):
                 continue
             here = process.cwd().removesuffix(" (deleted)")
             inside = here == folder or here.startswith(folder + os.sep)
             if inside or process.environ().get(MARK) == mark:
                 found.append(process)
     return found
+
+
+@contextlib.contextmanager
+def marking(mark: str) -> Iterator[None]:
+    """Give every process that is started in the block, by whatever means, the run's mark."""
+    # Python's own helper outlives the block and ignores being asked to end: started before it.
+    resource_tracker.ensure_running()
+    before = os.environ.get(MARK)
+    os.environ[MARK] = mark
+    try:
+        yield
+    finally:
+        os.environ.pop(MARK)
+        if before is not None:
+            os.environ[MARK] = before
+
+
+def clear(mark: str) -> int:
+    """End what a run left running and remove its working folder; return how many there were."""
+    count = end(mark)
+    shutil.rmtree(home(mark), ignore_errors=True)
+    return count
 
 
 def end(mark: str, grace: float = _GRACE) -> int:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
 from fedsa.app_folder import app_root
 from fedsa.data.splits import split
-from fedsa.errors import FedsaError, RunError
+from fedsa.errors import AllTeachersGone, FedsaError, RunError
+from fedsa.launcher.alone import alone
 from fedsa.launcher.flower import Flower
-from fedsa.launcher.processes import end
+from fedsa.launcher.processes import clear, marking
 from fedsa.launcher.progress import Progress
 from fedsa.pools import build_pool
 from fedsa.runs.folder import RunFolder
+from fedsa.runs.room import full, is_full
 from fedsa.scenario import Scenario
 
 _POLL = 0.25
@@ -39,23 +39,25 @@ def simulate(scenario: Scenario, folder: RunFolder, progress: Progress) -> dict[
     FedsaError
         With the cause, if the run did not finish.
     """
-    mark = _mark(folder.path)
-    end(mark)  # what an earlier, killed launcher may have left running in this folder
-    seen = len(folder.events())
-    parts = split(scenario)
-    pool = build_pool(scenario, parts, progress.pool)
-    log = folder.path / "flower.log"
-    progress.phase("starting Flower and Ray")
-    with Flower(log, mark) as flower:
-        config = {
-            "scenario": str((folder.path / "config.json").resolve()),
-            "run-dir": str(folder.path.resolve()),
-            "pool": str(pool.resolve()),
-        }
-        run_id = flower.submit(app_folder(), config, len(scenario.pool()), scenario.federation.actors)
-        _follow(flower, run_id, folder, seen, progress)
-    summary: dict[str, Any] = json.loads((folder.path / "summary.json").read_text("utf-8"))
-    return summary
+    with alone(folder.path) as mark, marking(mark):
+        if clear(mark):
+            progress.say("ended what an earlier, killed start had left running")
+        if folder.is_finished:
+            return folder.summary()
+        seen = len(folder.events())
+        parts = split(scenario)
+        pool = build_pool(scenario, parts, progress.pool)
+        progress.phase("starting Flower and Ray")
+        with Flower(folder.path / "flower.log", mark) as flower:
+            config = {
+                "scenario": str((folder.path / "config.json").resolve()),
+                "run-dir": str(folder.path.resolve()),
+                "pool": str(pool.resolve()),
+            }
+            nodes, actors = len(scenario.pool()), scenario.federation.actors
+            run_id = flower.submit(app_folder(), config, nodes, actors)
+            _follow(flower, run_id, folder, seen, progress)
+        return folder.summary()
 
 
 def app_folder() -> Path:
@@ -70,6 +72,7 @@ def _follow(flower: Flower, run_id: int, folder: RunFolder, seen: int, progress:
     """Hand events on until the run ends, one way or the other."""
     asked = time.monotonic()
     while True:
+        serving = flower.is_serving()  # before reading, so that no last event is missed
         events = folder.events()
         for event in events[seen:]:
             progress.event(event)
@@ -78,25 +81,29 @@ def _follow(flower: Flower, run_id: int, folder: RunFolder, seen: int, progress:
             if event["event"] == "error":
                 raise _told(event)
         seen = len(events)
-        if time.monotonic() - asked > _ASK_FLOWER:
+        if serving is False:
+            raise _ended(folder, "its process has ended")
+        if serving is None and time.monotonic() - asked > _ASK_FLOWER:
             asked = time.monotonic()
-            status = flower.status(run_id)
-            if status.startswith("finished") and len(folder.events()) == seen:
-                raise RunError(
-                    f"The run ended without a result ({status}); the cause is at the end of "
-                    f"{flower.log}. Mend it and go on with --resume {folder.path}."
-                )
+            if (status := flower.status(run_id)).startswith("finished"):
+                raise _ended(folder, status)
         time.sleep(_POLL)
 
 
+def _ended(folder: RunFolder, how: str) -> RunError:
+    if is_full(folder.path):
+        return RunError(full(folder.path))
+    return RunError(
+        f"The run ended without a result ({how}); the cause may be at the end of "
+        f"{folder.path / 'flower.log'}. What was done is kept: go on with --resume {folder.path}."
+    )
+
+
 def _told(event: dict[str, Any]) -> FedsaError:
-    error = RunError(str(event.get("sentence", "The run failed.")))
-    error.exit_code = int(event.get("exit_code", error.exit_code))
+    sentence = str(event.get("sentence", "The run failed."))
+    code = int(event.get("exit_code", RunError.exit_code))
+    if code == AllTeachersGone.exit_code:
+        return AllTeachersGone(sentence)
+    error = RunError(sentence)
+    error.exit_code = code
     return error
-
-
-def _mark(folder: Path) -> str:
-    path = folder / ".mark"
-    if not path.exists():
-        path.write_text(uuid.uuid4().hex, encoding="utf-8")
-    return path.read_text(encoding="utf-8").strip()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fedsa.errors import ResumeError
 from fedsa.messages import CompactAnswers
 from fedsa.problem import Answers
+from fedsa.runs.folder import write_json
 
 
 class AnswerStore:
@@ -44,6 +47,10 @@ class AnswerStore:
         marks: NDArray[np.bool_] = np.array(np.load(path, allow_pickle=False))
         return marks
 
+    def width(self, teacher: str) -> int:
+        """Return the number of classes that ``teacher`` answered with."""
+        return int(self._about(teacher)["width"])
+
     def missing(self, teacher: str, indices: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return those of ``indices`` that ``teacher`` has not answered yet, in their order."""
         return indices[~self.asked(teacher)[indices]]
@@ -53,7 +60,7 @@ class AnswerStore:
 
         Raises
         ------
-        ValueError
+        ResumeError
             If the teacher's answers changed their width or form.
         """
         width = answers.values.shape[1]
@@ -65,10 +72,14 @@ class AnswerStore:
                 self._values(teacher), mode="w+", dtype=answers.values.dtype, shape=shape
             )
             np.save(marks_path, np.zeros(self.items, dtype=np.bool_), allow_pickle=False)
-            about.write_text(json.dumps({"form": answers.form, "width": width}))
-        known = json.loads(about.read_text())
+            write_json(about, {"form": answers.form, "width": width})
+        known = self._about(teacher)
         if known != {"form": answers.form, "width": width}:
-            raise ValueError(f"answers of '{teacher}' changed from {known}")
+            raise ResumeError(
+                f"The teacher '{teacher}' answered with {known['width']} classes as "
+                f"{known['form']} before and now with {width} as {answers.form}: start a new run, "
+                "or bring the old teacher and options back."
+            )
         values = np.lib.format.open_memmap(self._values(teacher), mode="r+")
         values[indices] = answers.values
         values.flush()
@@ -86,18 +97,21 @@ class AnswerStore:
         """
         out = {}
         for teacher in self.teachers():
-            about = json.loads((self.folder / f"{teacher}.json").read_text())
             marks = self.asked(teacher)
             if among is not None:
                 marks &= among
             values = np.load(self._values(teacher), allow_pickle=False, mmap_mode="r")
-            rows = torch.full((self.items, about["width"]), torch.nan)
+            rows = torch.full((self.items, self.width(teacher)), torch.nan)
             where = np.flatnonzero(marks)
             if len(where):
                 compact = CompactAnswers(np.array(values[where]))
                 rows[torch.from_numpy(where)] = torch.from_numpy(compact.dense())
             out[teacher] = rows
         return Answers(out)
+
+    def _about(self, teacher: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / f"{teacher}.json").read_text("utf-8"))
+        return found
 
     def _values(self, teacher: str) -> Path:
         return self.folder / f"{teacher}.values.npy"

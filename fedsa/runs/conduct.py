@@ -13,7 +13,7 @@ from torch import nn
 
 from fedsa.data.splits import Split
 from fedsa.data.transfer import to_float
-from fedsa.errors import FedsaError, PluginError
+from fedsa.errors import PluginError
 from fedsa.fusion.training import outputs
 from fedsa.models import build
 from fedsa.problem import Answers, Problem
@@ -24,6 +24,9 @@ from fedsa.scenario import Scenario
 from fedsa.seeding import derive, torch_generator
 from fedsa.strategy import AllTeachersGone, Amalgamation, Wiring
 from fedsa.task import Classification
+
+_TEACHERS = "teachers.json"
+_ABSENT = "It did not join: its model does not load, or its client did not start."
 
 Recipe = Callable[[Problem, Scenario, Wiring], Amalgamation]
 
@@ -61,43 +64,33 @@ def conduct(grid: Any, scenario: Scenario, split: Split, folder: RunFolder, reci
 
     Raises
     ------
+    AllTeachersGone
+        After the last checkpoint's student and summary were written down, if there is one.
     FedsaError
-        After what there is was written down; ``events.jsonl`` ends with the same sentence.
+        If the run cannot go on; what was done is kept.
     """
     begin = time.monotonic()
     torch.set_num_threads(scenario.threads)
     folder.emit("started", strategy=scenario.strategy, seed=scenario.seed, rounds=scenario.rounds)
-    try:
-        run = _prepare(scenario, split, folder, recipe)
-        run.strategy.resume()
-        startup = time.monotonic() - begin
-        status = "finished"
-        gone: AllTeachersGone | None = None
-        metrics: dict[str, float] = {}
-        with Baselines(run.problem, (run.test_inputs, run.test_labels)) as beside:
-            found = _begin_baselines(grid, run, beside)
-            try:
-                run.strategy.start(grid, num_rounds=scenario.rounds)
-            except AllTeachersGone as error:
-                if not run.strategy.memory.history:
-                    raise
-                status, gone = "teachers-gone", error
-            else:
-                metrics = _end_baselines(run, beside, found)
-        products.write(grid, run, status, metrics, startup, begin)
-        if gone:
-            raise gone
-        folder.emit("finished", status=status)
-    except FedsaError as error:
-        folder.emit("error", sentence=str(error), exit_code=error.exit_code)
-        raise
-    except OSError as error:
-        sentence = f"The run folder '{folder.path}' cannot be written ({error.strerror or error})."
+    run = _prepare(scenario, split, folder, recipe)
+    _take_up(run)
+    startup = time.monotonic() - begin
+    gone: AllTeachersGone | None = None
+    with Baselines(run.problem, (run.test_inputs, run.test_labels)) as beside:
+        found = _measured(run)
         try:
-            folder.emit("error", sentence=sentence, exit_code=5)
-        except OSError:
-            pass  # a full disk takes no more lines; the launcher tells from the process's end
-        raise
+            _begin_baselines(grid, run, beside, found)
+            run.strategy.start(grid, num_rounds=scenario.rounds)
+        except AllTeachersGone as error:
+            if not run.strategy.memory.history:
+                raise
+            gone = error
+        metrics = _end_baselines(run, beside, found)
+    status = "teachers-gone" if gone else "finished"
+    products.write(grid, run, status, metrics, startup, begin)
+    if gone:
+        raise gone
+    folder.emit("finished", status=status)
 
 
 def make_problem(scenario: Scenario, split: Split) -> Problem:
@@ -114,9 +107,7 @@ def make_problem(scenario: Scenario, split: Split) -> Problem:
         labelled=labelled,
         labels=torch.from_numpy(split.labels),
         probe=first[: scenario.saliency.probe_items],
-        build=partial(
-            build, scenario.student.model, shape, seed=derive(scenario.seed, "student")
-        ),
+        build=partial(build, scenario.student.model, shape, seed=derive(scenario.seed, "student")),
         student=scenario.student,
         seed=scenario.seed,
     )
@@ -126,9 +117,19 @@ def _prepare(scenario: Scenario, split: Split, folder: RunFolder, recipe: Recipe
     baselines.check(scenario.baselines)
     problem = make_problem(scenario, split)
     test_inputs, test_labels = to_float(split.test_inputs), torch.from_numpy(split.test_labels)
+    absent = {teacher.id for teacher in scenario.pool()}
+
+    def observe(event: str, **fields: Any) -> None:
+        folder.emit(event, **fields)
+        if event == "cards":
+            for teacher in sorted(absent - set(fields["teachers"])):
+                folder.emit("failure", teacher=teacher, code="absent", sentence=_ABSENT)
+            absent.clear()
+            write_json(folder.path / _TEACHERS, strategy.memory.fingerprints)
+
     wiring = Wiring(
         folder=folder.path,
-        observe=folder.emit,
+        observe=observe,
         evaluate=lambda student: _measure(problem, student, test_inputs, test_labels),
     )
     strategy = recipe(problem, scenario, wiring)
@@ -140,30 +141,44 @@ def _prepare(scenario: Scenario, split: Split, folder: RunFolder, recipe: Recipe
     return Run(scenario, split, folder, problem, strategy, test_inputs, test_labels)
 
 
-def _measure(problem: Problem, student: nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> float:
+def _take_up(run: Run) -> None:
+    """Go on from the last checkpoint, with the very teachers that answered before it."""
+    run.strategy.resume()
+    memory = run.strategy.memory
+    path = run.folder.path / _TEACHERS
+    if path.exists():  # answers are kept from before the first checkpoint on
+        memory.fingerprints = {**products.read_json(path), **memory.fingerprints}
+
+
+def _measure(
+    problem: Problem, student: nn.Module, inputs: torch.Tensor, labels: torch.Tensor
+) -> float:
     return round(problem.task.metric(outputs(student, inputs), labels), 6)
 
 
-def _begin_baselines(grid: Any, run: Run, beside: Baselines) -> dict[str, float]:
-    """Start what is not there yet; return what an earlier part of this run has measured."""
-    path = run.folder.path / "baselines.json"
-    found: dict[str, float] = products.read_json(path) if path.exists() else {}
+def _measured(run: Run) -> dict[str, float]:
+    """Return the baselines that an earlier part of this run has measured."""
+    return {e["name"]: e["metric"] for e in run.folder.events("baseline")}
+
+
+def _begin_baselines(grid: Any, run: Run, beside: Baselines, found: dict[str, float]) -> None:
+    """Start those that are not there yet."""
     # The strategy's first look is the student from scratch: it is not trained twice.
     todo = [name for name in run.scenario.baselines if name not in found and name != "scratch"]
     if todo:
         run.folder.emit("phase", phase=f"asking all teachers for the baselines {', '.join(todo)}")
-        beside.begin(todo, run.strategy.survey(grid), run.strategy.evidence(grid))
-    return found
+        answers = run.strategy.survey(grid)
+        if answers:  # else the first round tells that nobody answers
+            beside.begin(todo, answers, run.strategy.evidence(grid))
 
 
 def _end_baselines(run: Run, beside: Baselines, found: dict[str, float]) -> dict[str, float]:
-    path = run.folder.path / "baselines.json"
-    found |= {e["name"]: e["metric"] for e in run.folder.events("baseline")}
+    """Wait for the baselines; return those that the scenario names, in its order."""
+    found |= _measured(run)  # the strategy has told of the first look
     if "scratch" in run.scenario.baselines and "scratch" not in found:
         beside.begin(["scratch"], Answers({}), None)
     run.folder.emit("phase", phase="waiting for the baselines")
     for name, metric in beside.finished():
         found[name] = round(metric, 6)
-        write_json(path, found)
         run.folder.emit("baseline", name=name, metric=found[name])
-    return {name: found[name] for name in run.scenario.baselines}
+    return {name: found[name] for name in run.scenario.baselines if name in found}

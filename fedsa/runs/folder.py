@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from fedsa.errors import ResumeError, RunError
+from fedsa.errors import FedsaError, ResumeError, RunError
+from fedsa.runs.room import full, is_full
 from fedsa.scenario import Scenario
 
 PACKAGES = ("fedsa", "flwr", "ray", "torch", "numpy", "captum", "scikit-learn")
@@ -75,7 +79,8 @@ class RunFolder:
             if changed:
                 raise ResumeError(
                     f"The run in '{path}' was begun with another config: {'; '.join(changed)}. "
-                    "Resume it with the old config, or start a new run."
+                    f"Go on with the old config by 'fedsa simulate --resume {path}' alone, or "
+                    "start a new run."
                 )
         return folder
 
@@ -92,8 +97,59 @@ class RunFolder:
     def emit(self, event: str, **fields: Any) -> None:
         """Append one event to ``events.jsonl``."""
         line = json.dumps({"time": round(time.time(), 3), "event": event, **fields}, default=float)
-        with (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with (self.path / "events.jsonl").open("ab+") as file:
+            # A kill, or a full disk, may have cut the last line short.
+            if file.seek(0, os.SEEK_END) and file.seek(-1, os.SEEK_END) and file.read() != b"\n":
+                line = "\n" + line
+            file.write((line + "\n").encode())
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """End ``events.jsonl`` with the cause if the block raises, whatever it raises."""
+        try:
+            yield
+        except Exception as error:
+            code = error.exit_code if isinstance(error, FedsaError) else RunError.exit_code
+            with suppress(OSError):  # a full disk takes no more lines
+                self.emit("error", sentence=self._sentence(error), exit_code=code)
+            raise
+
+    def _sentence(self, error: Exception) -> str:
+        if isinstance(error, FedsaError):
+            return str(error)
+        if is_full(self.path, error):
+            return full(self.path)
+        if isinstance(error, OSError):
+            where = error.filename or self.path
+            return f"'{where}' cannot be read or written ({error.strerror or error})."
+        text = " ".join(str(error).split())
+        return (
+            f"The run failed with {type(error).__name__}: {text or 'no more is known'}; the log "
+            "of Flower holds the traceback. What was done is kept: mend the cause and go on with "
+            f"--resume {self.path}."
+        )
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end."""
+        return bool(self.events("finished")) and (self.path / "summary.json").is_file()
+
+    def summary(self) -> dict[str, Any]:
+        """Return ``summary.json``.
+
+        Raises
+        ------
+        RunError
+            If there is none, as long as the run has no result.
+        """
+        try:
+            found: dict[str, Any] = json.loads((self.path / "summary.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            raise RunError(
+                f"The run in '{self.path}' has no summary yet: go on with it by --resume "
+                f"{self.path}."
+            ) from None
+        return found
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
         """Return the events so far, of one kind if given; a torn last line is left out."""
@@ -136,7 +192,9 @@ def _differences(before: Any, after: Any, where: str = "") -> list[str]:
         return found
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         pairs = zip(before, after, strict=True)
-        return [d for i, (b, a) in enumerate(pairs) for d in _differences(b, a, f"{where}[{i + 1}]")]
+        return [
+            d for i, (b, a) in enumerate(pairs) for d in _differences(b, a, f"{where}[{i + 1}]")
+        ]
     if before == after:
         return []
     if isinstance(before, list | dict) or isinstance(after, list | dict):

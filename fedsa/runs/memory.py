@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,23 @@ class Memory:
     seconds: dict[str, float] = field(default_factory=dict)
     fingerprints: dict[str, str] = field(default_factory=dict)
 
+    def charge(self, teacher: str, queries: int, sent: int, received: int) -> None:
+        """Add items and bytes to a teacher's account."""
+        account = self.accounts.setdefault(teacher, Account())
+        account.queries += queries
+        account.to_teacher += sent
+        account.from_teacher += received
+
+    @contextmanager
+    def timed(self, kind: str) -> Iterator[None]:
+        """Add the seconds that the block takes to one kind."""
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            taken = time.monotonic() - begin
+            self.seconds[kind] = round(self.seconds.get(kind, 0.0) + taken, 3)
+
     def save(self, folder: Path) -> None:
         """Write the memory into ``folder`` (tensors as safetensors, the rest as JSON)."""
         tensors = {_STATE + name: value for name, value in self.state.items()}
@@ -80,8 +99,10 @@ class Memory:
         if self.student_maps is not None:
             tensors["student_maps"] = torch.from_numpy(np.array(self.student_maps.values))
         # A trained module's tensors may share storage, which safetensors refuses.
-        save_file({k: v.detach().clone().contiguous() for k, v in tensors.items()},
-                  folder / "memory.safetensors")
+        save_file(
+            {k: v.detach().clone().contiguous() for k, v in tensors.items()},
+            folder / "memory.safetensors",
+        )
         document = {
             "round": self.round,
             "bits": self.student_maps.bits if self.student_maps else 0,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from fedsa.fusion.training import outputs
@@ -53,7 +53,7 @@ def _student(run: Run) -> None:
         shutil.copyfile(latest / "student.pt2", folder / "student.pt2")
         program = torch.export.load(folder / "student.pt2")
         tensors = {k: v.detach().clone() for k, v in program.state_dict.items()}
-    save_file(tensors, folder / "student.safetensors")
+    (folder / "student.safetensors").write_bytes(save(tensors))
     write_json(
         folder / "student.json",
         {
@@ -92,6 +92,10 @@ def _artefacts(grid: Any, run: Run) -> dict[str, Any]:
             found["probe_images"] = problem.inputs[shown].numpy()
     if {"responsibilities", "coverage", "emission"} <= set(memory.views):
         found |= _prototypes(problem.inputs, memory.views)
+        # The fusion saw every teacher with an answer that counts, in sorted order.
+        seen = sorted(name for name, marks in memory.marks.items() if bool(marks.any()))
+        if len(seen) == len(found["coverage"]):
+            found["coverage_ids"] = np.array(seen, dtype=np.str_)
     if run.strategy.student is not None:
         predicted = outputs(run.strategy.student, run.test_inputs).argmax(dim=1)
     else:
@@ -109,6 +113,7 @@ def _prototypes(inputs: Tensor, views: dict[str, Tensor]) -> dict[str, Any]:
         "nearest": nearest.numpy(),
         "coverage": views["coverage"].numpy(),
         "emission": views["emission"].numpy(),
+        "usage": views["responsibilities"].mean(dim=0).numpy(),
     }
     if inputs.ndim == 4:
         found["nearest_images"] = inputs[nearest].to(torch.float16).numpy()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from fedsa.data.splits import split
+from fedsa.errors import RunError
 from fedsa.pools import build_pool
 from fedsa.registry import Registry
 from fedsa.run_config import scenario_of
@@ -33,7 +35,6 @@ def serve(grid: Any, run_config: Mapping[str, Any], strategies: Registry) -> Non
         With one sentence, which also ends the run's ``events.jsonl``.
     """
     scenario = scenario_of(run_config)
-    recipe = strategies.get(scenario.strategy)
     named, resumed = str(run_config.get("run-dir", "")), str(run_config.get("resume", ""))
     if resumed:
         folder = RunFolder.reopen(Path(resumed), scenario)
@@ -42,17 +43,39 @@ def serve(grid: Any, run_config: Mapping[str, Any], strategies: Registry) -> Non
     else:
         folder = RunFolder.create(Path(named) if named else default_folder(scenario.name), scenario)
     print(f"fedsa: the run's folder is {folder.path.resolve()}", flush=True)
-    parts = split(scenario)
-    if scenario.teachers:
+    with folder.telling():
+        recipe = strategies.get(scenario.strategy)
+        parts = split(scenario)
+        if scenario.teachers:
 
-        def tell(teacher: str, done: int, of: int) -> None:
-            if done < of:
-                folder.emit("phase", phase=f"training private teacher {done + 1} of {of}: {teacher}")
+            def tell(teacher: str, done: int, of: int) -> None:
+                if done < of:
+                    phase = f"training private teacher {done + 1} of {of}: {teacher}"
+                    folder.emit("phase", phase=phase)
 
-        build_pool(scenario, parts, tell)
-    conduct(grid, scenario, parts, folder, recipe)
+            build_pool(scenario, parts, tell)
+        conduct(grid, scenario, parts, folder, recipe)
 
 
 def default_folder(name: str) -> Path:
-    """Return a new name for a run folder under ``runs/``."""
-    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    """Make a new, empty run folder under ``runs/`` and return it.
+
+    Raises
+    ------
+    RunError
+        If it cannot be made.
+    """
+    begun = time.strftime(f"{name}-%Y%m%d-%H%M%S")
+    for number in count(1):
+        path = Path("runs") / (begun if number == 1 else f"{begun}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue  # another run was started in the same second
+        except OSError as error:
+            raise RunError(
+                f"The run folder '{path.absolute()}' cannot be made ({error.strerror}): choose "
+                "another one with --out."
+            ) from None
+        break
+    return path

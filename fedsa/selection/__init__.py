@@ -9,6 +9,7 @@ SELECTORS = Registry(
     "selector",
     {
         "evidence": "fedsa.selection.evidence:EvidenceSelector",
+        "saliency": "fedsa.selection.looks:SaliencySelector",
         "all": "fedsa.selection.simple:All",
         "random": "fedsa.selection.simple:RandomK",
         "best-single": "fedsa.selection.simple:BestSingle",

@@ -46,7 +46,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Selection:
-    """This round's teachers.
+    """A round's teachers.
 
     Parameters
     ----------

@@ -70,15 +70,16 @@ class Exchange:
             Seconds to wait for the first node, and then for stragglers.
         """
         present = _nodes(grid, wait)
+        # A node that went and came back may have other teachers; one that restarted has a new
+        # id for the old ones.
+        self._described &= present
         new = sorted(present - self._described)
-        sent = [
-            Sent(f"node-{node}", Describe(), self._message(Describe(), node)) for node in new
-        ]
+        sent = [Sent(f"node-{node}", Describe(), self._message(Describe(), node)) for node in new]
         for name, reply in self.collect(sent, self._send(grid, sent)).items():
             if isinstance(reply, Described):
                 node = int(name.removeprefix("node-"))
                 self._described.add(node)
-                self._admit(node, reply.cards)
+                self._admit(node, reply.cards, present)
         return sorted(name for name, node in self.nodes.items() if node in present)
 
     def ask(self, grid: Grid, requests: Mapping[str, Request]) -> dict[str, Reply]:
@@ -116,10 +117,10 @@ class Exchange:
         except MessageError as error:
             return Failure("malformed", str(error))
 
-    def _admit(self, node: int, cards: Iterable[Card]) -> None:
+    def _admit(self, node: int, cards: Iterable[Card], present: set[int]) -> None:
         for card in cards:
             elsewhere = self.nodes.get(card.id)
-            if elsewhere is not None and elsewhere != node:
+            if elsewhere in present and elsewhere != node:
                 raise RunError(
                     f"Two nodes offer a teacher called '{card.id}': ids must be unique in a "
                     "federation; ask one institution to rename its teacher."

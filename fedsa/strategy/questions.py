@@ -15,6 +15,7 @@ from fedsa.messages import (
     Offered,
     Predict,
     Predicted,
+    Reply,
     Request,
     Saliency,
     Score,
@@ -94,12 +95,19 @@ def offer(
             name: Offer(name, transfer.hash, dtype, shape) for name in turn.values()
         }
         status = exchange.ask(grid, named)
-        while more := {n: r for n, r in status.items() if isinstance(r, Offered) and r.status == "more"}:
-            chunks = {n: next(offers(n, transfer.hash, transfer.array, r.held)) for n, r in more.items()}
-            status |= exchange.ask(grid, chunks)
+        while more := _unfinished(status):
+            status |= exchange.ask(
+                grid,
+                {n: next(offers(n, transfer.hash, transfer.array, h)) for n, h in more.items()},
+            )
         holders += [n for n, r in status.items() if isinstance(r, Offered) and r.status == "held"]
         waiting = {node: names[1:] for node, names in waiting.items() if names[1:]}
     return sorted(holders)
+
+
+def _unfinished(status: Mapping[str, Reply]) -> dict[str, int]:
+    """Return how many items those hold that ask for more."""
+    return {n: r.held for n, r in status.items() if isinstance(r, Offered) and r.status == "more"}
 
 
 def offer_cost(teacher: str, transfer: TransferSet) -> int:
@@ -118,4 +126,3 @@ def predict_cost(
     received = Predicted(CompactAnswers.encode(np.full((1, outputs), 1 / outputs), form))
     received_bytes = received.payload_bytes + (len(items) - 1) * outputs * width
     return Predict(teacher, set_hash, items, form).payload_bytes, received_bytes
-

@@ -226,3 +226,14 @@ def test_sizes_as_people_read_them() -> None:
         "0 B", "999 B", "1.0 kB", "47.0 MB", "2.0 TB",
     ]  # fmt: skip
     assert size(None) == "unknown"
+
+
+def test_prototypes_that_no_item_belongs_to_are_left_out(run_folder: Path) -> None:
+    with np.load(run_folder / "artefacts.npz") as archive:
+        arrays = dict(archive)
+    usage = np.full(64, 1e-5)
+    usage[:6] = (1 - usage[6:].sum()) / 6
+    np.savez_compressed(run_folder / "artefacts.npz", **arrays, usage=usage)
+    html, _ = page(run_folder)
+    assert "64 prototypes, 6 of them in use" in html and html.count("<figure>") == 6
+    assert "Nearest transfer items of each prototype" in html

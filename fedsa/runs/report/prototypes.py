@@ -12,6 +12,8 @@ from fedsa.runs.report import pictures
 from fedsa.runs.report.material import Array, Material
 
 SHOWN = 64
+IN_USE = 0.1
+"""Share of an even part of the items from which a prototype counts as in use."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Prototypes:
 
     gallery: tuple[Prototype, ...]
     total: int
+    used: int
     maps: str | None
 
 
@@ -56,10 +59,14 @@ def prototypes(run: Material) -> Prototypes | None:
         return None
     if len(sizes) > 1:
         raise ValueError("the arrays disagree on the number of prototypes")
-    order = np.arange(sizes.pop())
+    total = sizes.pop()
+    order = np.arange(total)
     if emission is not None:
         order = np.lexsort((-emission.max(axis=1), emission.argmax(axis=1)))
-    return Prototypes(_gallery(run, order, emission), len(order), _maps(run, order))
+    usage = run.arrays.get("usage")
+    if usage is not None:  # what no item belongs to has neither meaning nor nearest items
+        order = order[usage[order] > IN_USE / total]
+    return Prototypes(_gallery(run, order, emission), total, len(order), _maps(run, order))
 
 
 def _gallery(run: Material, order: Array, emission: Array | None) -> tuple[Prototype, ...]:
@@ -127,5 +134,5 @@ def _maps(run: Material, order: Array) -> str | None:
             step = -(-len(names) // 60)  # labels of a large pool thin out instead of overlapping
             axes.set_yticks(np.arange(0, len(names), step), names[::step], fontsize=9)
             axes.set_xticks([])
-        grid[-1, 0].set_xlabel(f"the {len(order)} prototypes, grouped by the class they speak for")
+        grid[-1, 0].set_xlabel(f"{len(order)} prototypes, grouped by the class they speak for")
         return draw.svg(plot)

@@ -1,0 +1,6 @@
+"""Speed as ratios, measured side by side in one run; ``fedsa bench`` prints them."""
+
+from fedsa.bench.rounds import simulation
+from fedsa.bench.steps import student
+
+__all__ = ["simulation", "student"]
