@@ -102,9 +102,7 @@ def build_pool(scenario: Scenario, split: Split, progress: Progress) -> Path:
     return folder
 
 
-def _make_all(
-    folder: Path, todo: list[TeacherOptions], split: Split, seed: int
-) -> Iterator[str]:
+def _make_all(folder: Path, todo: list[TeacherOptions], split: Split, seed: int) -> Iterator[str]:
     """Train several teachers at once, one core each; yield the id of the next that will be done.
 
     One thread a teacher, whatever the machine: so small nets gain nothing by more, and the same

@@ -37,7 +37,7 @@ def scenario_of(run_config: Mapping[str, Any]) -> Scenario:
     if path.suffix == ".json":
         try:
             return parse(json.loads(path.read_text(encoding="utf-8"))["scenario"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             raise ScenarioError([f"The run's config '{path}' cannot be read."]) from None
     overrides = [part.strip() for part in str(run_config.get("set", "")).split(";") if part.strip()]
     if strategy := str(run_config.get("strategy", "")):

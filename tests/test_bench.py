@@ -72,6 +72,8 @@ def test_simulation_measures_a_real_round(capfd: pytest.CaptureFixture[str]) -> 
     assert (found["benchmark"], found["teachers"], found["items"]) == ("simulation", 2, 8)
     assert set(found["seconds"]) == {"round", "loop", "loop_processes"} == set(found["what"])
     assert all(set(value) == RANGE for value in found["seconds"].values())
+    assert found["ratio_of_processor_time"] >= 0
+    assert set(found["processor_seconds"]) == set(found["seconds"])
     memory = found["peak_memory_mb"]
     assert memory["all_processes"] >= memory["server"] + memory["actors"] > 100
     assert memory["actors"] > 50 and re.match(r"\d", found["torch"])

@@ -52,6 +52,7 @@ class Measured(Amalgamation):
         inputs = np.ascontiguousarray(self.problem.transfer.array[self._asked])
         teachers = [Teacher.load(path) for path in paths]
         seconds: dict[str, list[float]] = {"round": [], "loop": [], "loop_processes": []}
+        worked: dict[str, list[float]] = {name: [] for name in seconds}
         with ExitStack() as stack:
             loops = [
                 stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
@@ -61,15 +62,24 @@ class Measured(Amalgamation):
                 loop.submit(_load, paths[place::actors], inputs).result()
                 for place, loop in enumerate(loops)
             ]
+            everyone = [psutil.Process(), *marked(os.environ.get(MARK, ""))]
             for repeat in range(repeats + 1):
-                times = {
-                    "round": _timed(self._round, grid, repeat),
-                    "loop": _timed(_predict, teachers, inputs),
-                    "loop_processes": _timed(_all, loops),
+                before = _worked(everyone)
+                times = {"round": _timed(self._round, grid, repeat)}
+                between = _worked(everyone)
+                times["loop"] = _timed(_predict, teachers, inputs)
+                after = _worked(everyone)
+                times["loop_processes"] = _timed(_all, loops)
+                work = {
+                    "round": between - before,
+                    "loop": after - between,
+                    "loop_processes": _worked(everyone) - after,
                 }
                 if repeat:  # the first was the warm-up
                     for name, value in times.items():
                         seconds[name].append(value)
+                    for name, value in work.items():
+                        worked[name].append(value)
             memory = _memory(others)
         ratio = spread(_over(seconds["round"], seconds["loop"]), 3)
         return {
@@ -82,7 +92,12 @@ class Measured(Amalgamation):
             "ratio_to_loop_processes": spread(
                 _over(seconds["round"], seconds["loop_processes"]), 3
             )["median"],
+            # Processor time is counted in ticks, of which a small loop may take none at all.
+            "ratio_of_processor_time": round(
+                sum(worked["round"]) / max(0.01, sum(worked["loop"])), 3
+            ),
             "seconds": {name: spread(values) for name, values in seconds.items()},
+            "processor_seconds": {name: spread(values) for name, values in worked.items()},
             "what": {
                 "round": f"{actors} actors of 1 thread; questions sent, answers checked and stored",
                 "loop": f"one process of {torch.get_num_threads()} thread",
@@ -160,6 +175,19 @@ def _timed(function: Callable[..., None], *arguments: Any) -> float:
     begin = time.perf_counter()
     function(*arguments)
     return time.perf_counter() - begin
+
+
+def _worked(processes: Sequence[psutil.Process]) -> float:
+    """Return the processor time that these have taken so far, in seconds.
+
+    On a machine that does other work too it tells more of the overhead than the clock.
+    """
+    total = 0.0
+    for process in processes:
+        with suppress(psutil.Error):
+            spent = process.cpu_times()
+            total += spent.user + spent.system
+    return total
 
 
 def _over(these: Sequence[float], those: Sequence[float]) -> list[float]:

@@ -43,7 +43,13 @@ class Fused:
 
 
 class Fusion(Protocol):
-    """From the selected teachers' answers to a trained student."""
+    """From the selected teachers' answers to a trained student.
+
+    A fusion that spends the whole budget at each call, and so gains nothing by a second round,
+    says so by a class attribute ``one_shot = True``: the strategy then runs a single round, in
+    which every selected teacher is asked about the whole transfer set. It is no part of this
+    protocol, since most fusions have none.
+    """
 
     def fit(
         self,

@@ -22,6 +22,9 @@ class BPlus:
     over teachers and renormalised.
     """
 
+    one_shot = True
+    """Each call spends the whole budget; see :class:`fedsa.fusion.base.Fusion`."""
+
     def __init__(self, options: FusionOptions | None = None) -> None:
         self.options = options or FusionOptions()
 

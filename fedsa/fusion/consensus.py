@@ -24,6 +24,9 @@ class Consensus:
     LEEP, Nguyen et al., ICML 2020), then averaged by weight.
     """
 
+    one_shot = True
+    """Each call spends the whole budget; see :class:`fedsa.fusion.base.Fusion`."""
+
     def __init__(self, options: FusionOptions | None = None) -> None:
         self.options = options or FusionOptions()
 

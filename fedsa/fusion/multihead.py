@@ -26,6 +26,9 @@ class MultiHead:
     few labels, fine-tuning at the full rate forgets what was distilled.
     """
 
+    one_shot = True
+    """Each call spends the whole budget; see :class:`fedsa.fusion.base.Fusion`."""
+
     def __init__(self, options: FusionOptions | None = None) -> None:
         self.options = options or FusionOptions()
 
@@ -65,8 +68,13 @@ class MultiHead:
 
         steps = round((1 - FINE_TUNE_SHARE) * problem.student.steps)
         trained, _ = train(
-            nn.Sequential(trunk, heads), loss, answers.covered(weights), steps, problem.student,
-            problem.seed, "multi-head",
+            nn.Sequential(trunk, heads),
+            loss,
+            answers.covered(weights),
+            steps,
+            problem.student,
+            problem.seed,
+            "multi-head",
         )
         assert isinstance(trained, nn.Sequential)
         return trained[0]
@@ -95,6 +103,12 @@ class MultiHead:
 
         steps = round(FINE_TUNE_SHARE * problem.student.steps)
         return train(
-            student, loss, torch.arange(len(inputs)), steps, problem.student, problem.seed,
-            "fine-tune", rate=FINE_TUNE_RATE,
+            student,
+            loss,
+            torch.arange(len(inputs)),
+            steps,
+            problem.student,
+            problem.seed,
+            "fine-tune",
+            rate=FINE_TUNE_RATE,
         )

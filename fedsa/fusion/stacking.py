@@ -20,6 +20,9 @@ class Stacking:
     whole budget, the labelled items under their true labels.
     """
 
+    one_shot = True
+    """Each call spends the whole budget; see :class:`fedsa.fusion.base.Fusion`."""
+
     def __init__(self, options: FusionOptions | None = None) -> None:
         self.options = options or FusionOptions()
 

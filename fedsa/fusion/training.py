@@ -65,7 +65,8 @@ def train(
     )
     # A short run forgets its start in time only with a shorter memory.
     decay = min(EMA, 1.0 - 4.0 / max(steps, 8))
-    average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    ema = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    average = AveragedModel(module, multi_avg_fn=ema, use_buffers=True)
     module.train()
     order, tail = items.new_empty(0), []
     for step in range(steps):
@@ -90,7 +91,7 @@ def train(
 @torch.no_grad()
 def outputs(module: nn.Module, inputs: Tensor, batch: int = 512) -> Tensor:
     """Return the module's outputs on all inputs, batch by batch, without gradients."""
-    return torch.cat([module(part) for part in inputs.split(batch)])
+    return torch.cat([module(part) for part in torch.split(inputs, batch)])
 
 
 def _rate(step: int, steps: int, warm_up: int) -> float:

@@ -125,9 +125,9 @@ class Flower:
             If Flower refuses it; the sentence holds Flower's own last line.
         """
         settings = " ".join(f"{key}={json.dumps(value)}" for key, value in run_config.items())
-        federation = (
-            f"num-supernodes={nodes} client-resources-num-cpus=1 init-args-num-cpus={actors}"
-        )
+        federation = f"num-supernodes={nodes} client-resources-num-cpus=1"
+        if "RAY_ADDRESS" not in os.environ:  # a cluster that runs already has its own size
+            federation += f" init-args-num-cpus={actors}"
         found = self._flwr(
             "run",
             str(app),

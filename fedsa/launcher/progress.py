@@ -121,7 +121,9 @@ class Progress:
                 self._failure(event["teacher"], event["sentence"])
 
     def _phase(self, phase: str, number: int | None) -> None:
-        where = "" if number is None else f"round {number} of {self.rounds}: "
+        # Items are brought before the rounds, and to a run that only lacks its report too.
+        counted = number is not None and phase != "offer"
+        where = f"round {number} of {self.rounds}: " if counted else ""
         self.phase(where + NAMES.get(phase, phase), WORTH.get(phase, 1.0))
 
     def _failure(self, teacher: str, sentence: str) -> None:

@@ -103,7 +103,7 @@ def _train(
     threads: int,
 ) -> float:
     torch.set_num_threads(threads)
-    student = FUSIONS.get(fusion)(FusionOptions()).fit(
-        problem, answers, weights, Stage(), {}
-    ).student
+    student = (
+        FUSIONS.get(fusion)(FusionOptions()).fit(problem, answers, weights, Stage(), {}).student
+    )
     return problem.task.metric(outputs(student, test[0]), test[1])

@@ -99,6 +99,9 @@ class Amalgamation(Strategy):
         ResumeError
             If the folder's checkpoint was made with other teachers.
         """
+        if num_rounds > 1 and getattr(self.fusion, "one_shot", False):
+            self.observe("one-shot", rounds=1, planned=num_rounds)
+            num_rounds = 1
         self.rounds = num_rounds
         waited = self.federation.timeout if timeout is None else timeout
         self.inquiry.exchange.timeout = waited
@@ -129,6 +132,7 @@ class Amalgamation(Strategy):
     ) -> Iterable[Message]:
         """Enrol who is new, renew the selection when it is due, ask the selected."""
         self.inquiry.enrol(grid, self.memory)
+        self.inquiry.begin()
         due = (server_round - 1) % self.selection.every == 0
         if due or self.memory.selection is None:
             self._select(server_round, grid)
@@ -148,6 +152,7 @@ class Amalgamation(Strategy):
         assert selection is not None
         upto = questions.items_upto(self.problem, server_round, self.rounds)
         self.inquiry.keep(self._under_way, replies)
+        self.inquiry.expect_answers(server_round)
         self.inquiry.settle(self.memory, selection.selected, upto)
         answers = self.inquiry.store.dense().among(self.memory.marks)
         weights = {n: w for n, w in selection.weights.items() if w > 0 and n in answers}

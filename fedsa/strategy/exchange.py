@@ -57,6 +57,9 @@ class Exchange:
     on_failure: Callable[[str, Failure], None]
     cards: dict[str, Card] = field(default_factory=dict)
     nodes: dict[str, int] = field(default_factory=dict)
+    asked: int = 0
+    answered: int = 0
+    """Questions since somebody last set these to zero, and those that got more than a failure."""
     _described: set[int] = field(default_factory=set)
 
     def enrol(self, grid: Grid, wait: float = 0.0) -> list[str]:
@@ -100,8 +103,11 @@ class Exchange:
         found: dict[str, Reply] = {}
         for question in sorted(sent, key=lambda one: one.teacher):
             reply = self._read(question, by_question.get(question.message.metadata.message_id))
+            self.asked += 1
             if isinstance(reply, Failure):
                 self.on_failure(question.teacher, reply)
+            else:
+                self.answered += 1
             found[question.teacher] = reply
         return found
 

@@ -83,6 +83,24 @@ class Inquiry:
                 "the clients are up and resume it."
             )
 
+    def begin(self) -> None:
+        """Begin a round: from here on is counted what is asked and what is answered."""
+        self.exchange.asked = self.exchange.answered = 0
+
+    def expect_answers(self, server_round: int) -> None:
+        """Stop the run if all that was asked since the round began was in vain.
+
+        Raises
+        ------
+        AllTeachersGone
+            If there were questions, and every one of them got a failure.
+        """
+        if self.exchange.asked and not self.exchange.answered:
+            raise AllTeachersGone(
+                f"No teacher has answered any question of round {server_round}: the run stops "
+                "with its last checkpoint; check the teachers and resume it."
+            )
+
     def ask(self, grid: Grid, teachers: Iterable[str], items: NDArray[np.int32]) -> None:
         """Ask for the answers that are not kept yet, and keep them."""
         sent = self.compose(teachers, items)

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from fedsa.launcher import processes
+from fedsa.launcher.flower import SERVER
 
 TEACHER = """
 [[teachers]]
@@ -115,12 +116,19 @@ def events(folder: Path) -> list[dict[str, Any]]:
 
 
 def wait_for(
-    folder: Path, process: subprocess.Popen[str], good: Callable[[dict[str, Any]], bool], seen: int
+    folder: Path,
+    process: subprocess.Popen[str],
+    good: Callable[[dict[str, Any]], bool],
+    starts: int,
 ) -> None:
-    """Wait until a new event is the one that is waited for."""
+    """Wait for an event after the run was started (or gone on with) for the n-th time."""
     deadline = time.monotonic() + 120
-    while not any(good(event) for event in events(folder)[seen:]):
-        assert time.monotonic() < deadline, events(folder)
+    while True:
+        found = events(folder)
+        begun = [place for place, event in enumerate(found) if event["event"] == "started"]
+        if len(begun) >= starts and any(good(event) for event in found[begun[starts - 1] :]):
+            return
+        assert time.monotonic() < deadline, found
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
 
@@ -132,9 +140,8 @@ def mark(folder: Path) -> str:
 
 def server(folder: Path) -> psutil.Process:
     """Return the process in which the server's side of a run lives."""
-    (found,) = [
-        p for p in processes.marked(mark(folder)) if "flwr-simulation" in " ".join(p.cmdline())
-    ]
+    running = processes.marked(mark(folder))
+    (found,) = [process for process in running if SERVER in " ".join(process.cmdline())]
     return found
 
 

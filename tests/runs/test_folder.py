@@ -36,7 +36,9 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_what_changed_is_named(tmp_path: Path) -> None:
     RunFolder.create(tmp_path, scenario())
     other = scenario(
-        rounds=7, teachers=[{"id": "a", "items": 10}, {"id": "c", "items": 20}], task={"items": 9000}
+        rounds=7,
+        teachers=[{"id": "a", "items": 10}, {"id": "c", "items": 20}],
+        task={"items": 9000},
     )
     with pytest.raises(ResumeError) as caught:
         RunFolder.reopen(tmp_path, other)

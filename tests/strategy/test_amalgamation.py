@@ -15,6 +15,9 @@ from flwr.serverapp.strategy import Result
 from fedsa.data.splits import Split
 from fedsa.data.transfer import to_float
 from fedsa.errors import RunError
+from fedsa.fusion.bplus import BPlus
+from fedsa.fusion.consensus import Consensus
+from fedsa.fusion.multihead import MultiHead
 from fedsa.fusion.prototypes import PrototypeFusion
 from fedsa.fusion.stacking import Stacking
 from fedsa.fusion.training import outputs
@@ -55,6 +58,12 @@ class Events:
         return [fields for name, fields in self.seen if name == event]
 
 
+class EachRound(Stacking):
+    """A cheap fusion that, other than stacking by itself, is called round after round."""
+
+    one_shot = False
+
+
 def make(
     problem: Problem,
     folder: Path,
@@ -66,7 +75,7 @@ def make(
     return Amalgamation(
         problem,
         parts.pop("selector", All(options.selection)),
-        parts.pop("fusion", Stacking(options.fusion)),
+        parts.pop("fusion", EachRound(options.fusion)),
         options=options,
         wiring=Wiring(folder, observe or Events(), **parts),
     )
@@ -390,6 +399,43 @@ def test_a_teacher_may_come_later_and_restart(problem: Problem, pool: Path, tmp_
     chosen = [entry["selected"] for entry in strategy.memory.history]
     assert chosen == [["even", "low"], IDS]
     assert strategy.memory.accounts["high"].to_teacher > problem.transfer.array.nbytes
+
+
+@pytest.mark.parametrize("fusion", [BPlus, Consensus, MultiHead, Stacking])
+def test_a_fusion_that_spends_the_whole_budget_gets_one_round(
+    problem: Problem, pool: Path, tmp_path: Path, fusion: type[Stacking]
+) -> None:
+    events, grid = Events(), LocalGrid(pool)
+    options = scenario(student={"steps": 8})
+    strategy = make(problem, tmp_path, events, options, fusion=fusion(options.fusion))
+    strategy.start(grid, num_rounds=3)
+    assert events.of("one-shot") == [{"rounds": 1, "planned": 3}]
+    assert [entry["round"] for entry in strategy.memory.history] == [1]
+    assert all(marks.all() for marks in strategy.memory.marks.values())  # asked about everything
+    again = make(problem, tmp_path, Events(), options, fusion=fusion(options.fusion))
+    again.start(grid, num_rounds=3)
+    assert again.memory.round == 1
+
+
+def test_when_no_question_is_answered_any_more_the_teachers_are_gone(
+    problem: Problem, pool: Path, tmp_path: Path
+) -> None:
+    events, silent = Events(), False
+
+    def fault(question: Message, reply: Message) -> Message | None:
+        return None if silent else reply
+
+    def observe(event: str, **fields: Any) -> None:
+        nonlocal silent
+        silent = silent or event == "round"
+        events(event, **fields)
+
+    options = scenario(student={"steps": 8})
+    strategy = make(problem, tmp_path, options=options)
+    strategy.observe = observe
+    with pytest.raises(AllTeachersGone, match="any question of round 2"):
+        strategy.start(LocalGrid(pool, fault=fault), num_rounds=3)
+    assert strategy.memory.round == 1 and strategy.student is not None
 
 
 def test_selection_is_renewed_when_it_is_due(problem: Problem, pool: Path, tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""The task among the prototypes, computed by hand."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fedsa.prototypes.posterior import PRIOR, task_emission
+
+
+def test_the_posterior_by_hand() -> None:
+    """Three items, two prototypes, two classes; alpha_0 = 1, rho = 1/2.
+
+    alpha[0] = 1 + (1, 0) + 1/2 (1 (1, 0) + 1/2 (1/2, 1/2) + 0) = (2.625, 1.125)
+    alpha[1] = 1 + (0, 0) + 1/2 (0 + 1/2 (1/2, 1/2) + 1 (0, 1)) = (1.125, 1.625)
+    """
+    a = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    beliefs = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    found = task_emission(a, torch.tensor([0]), torch.tensor([0]), beliefs, 1.0, 0.5)
+    expected = torch.tensor([[2.625, 1.125], [1.125, 1.625]])
+    torch.testing.assert_close(found, expected / expected.sum(dim=1, keepdim=True))
+
+
+def test_an_unused_prototype_is_even() -> None:
+    a = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    found = task_emission(a, torch.tensor([0]), torch.tensor([2]), torch.eye(3)[[2, 2]])
+    torch.testing.assert_close(found[1], torch.full((3,), 1 / 3))
+    assert float(found[0, 2]) > 1 - 3 * PRIOR
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 9), st.integers(1, 5), st.integers(2, 5), st.integers(0, 1000))
+def test_rows_are_distributions_and_a_label_pulls_its_class_up(
+    items: int, prototypes: int, classes: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    a = torch.randn(items, prototypes, generator=generator).softmax(dim=1)
+    beliefs = torch.randn(items, classes, generator=generator).softmax(dim=1)
+    nothing = torch.empty(0, dtype=torch.long)
+    before = task_emission(a, nothing, nothing, beliefs)
+    after = task_emission(a, torch.tensor([1]), torch.tensor([0]), beliefs)
+    for found in (before, after):
+        assert found.shape == (prototypes, classes) and bool((found > 0).all())
+        torch.testing.assert_close(found.sum(dim=1), torch.ones(prototypes))
+    assert bool((after[:, 0] >= before[:, 0] - 1e-6).all())
+    assert float(after[:, 0].sum()) > float(before[:, 0].sum())
