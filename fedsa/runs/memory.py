@@ -79,6 +79,24 @@ class Memory:
         account.to_teacher += sent
         account.from_teacher += received
 
+    def record(
+        self,
+        round_: int,
+        weights: Mapping[str, float],
+        student: float | None,
+        facts: dict[str, float],
+    ) -> None:
+        """Add a finished round to the history: who took part, and the student's metric."""
+        self.history.append(
+            {
+                "round": round_,
+                "selected": sorted(weights),
+                "weights": {name: round(weight, 6) for name, weight in sorted(weights.items())},
+                "student": student,
+                "facts": facts,
+            }
+        )
+
     @contextmanager
     def timed(self, kind: str) -> Iterator[None]:
         """Add the seconds that the block takes to one kind."""

@@ -171,15 +171,7 @@ class Amalgamation(Strategy):
         memory.views = dict(fused.views)
         self._look()
         measured = self.evaluate(self.student) if self.evaluate else None
-        memory.history.append(
-            {
-                "round": server_round,
-                "selected": sorted(weights),
-                "weights": {name: round(weight, 6) for name, weight in sorted(weights.items())},
-                "student": measured,
-                "facts": facts,
-            }
-        )
+        memory.record(server_round, weights, measured, facts)
         self.checkpoints.save(memory, self.student, self.problem.inputs[:2])
         self.observe(
             "round", round=server_round, student=measured, facts=facts, seconds=memory.seconds

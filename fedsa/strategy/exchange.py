@@ -24,6 +24,7 @@ from fedsa.messages import (
 )
 
 _POLL = 0.2
+LATE = "late"
 _SILENT = "No reply came in time."
 _LOST = "The node could not be reached, or its app failed."
 
@@ -59,8 +60,16 @@ class Exchange:
     nodes: dict[str, int] = field(default_factory=dict)
     asked: int = 0
     answered: int = 0
-    """Questions since somebody last set these to zero, and those that got more than a failure."""
+    """Questions of this round, and those that got more than a failure."""
+    late: set[str] = field(default_factory=set)
+    """Teachers that owe a reply of this round: not asked again in it, since one that hangs would
+    cost the timeout each time and, in a simulation, one more process."""
     _described: set[int] = field(default_factory=set)
+
+    def begin(self) -> None:
+        """Begin a round: count anew, and give those who were late another chance."""
+        self.asked = self.answered = 0
+        self.late.clear()
 
     def enrol(self, grid: Grid, wait: float = 0.0) -> list[str]:
         """Ask every node that is new for its teachers' cards; return the teachers here now.
@@ -91,10 +100,11 @@ class Exchange:
         return self.collect(sent, self._send(grid, sent))
 
     def compose(self, requests: Mapping[str, Request]) -> list[Sent]:
-        """Turn questions into messages, in sorted order of the teachers' ids."""
+        """Turn questions into messages, in sorted order of the teachers' ids; none to the late."""
         return [
             Sent(name, requests[name], self._message(requests[name], self.nodes[name]))
             for name in sorted(requests)
+            if name not in self.late
         ]
 
     def collect(self, sent: Iterable[Sent], replies: Iterable[Message]) -> dict[str, Reply]:
@@ -105,6 +115,8 @@ class Exchange:
             reply = self._read(question, by_question.get(question.message.metadata.message_id))
             self.asked += 1
             if isinstance(reply, Failure):
+                if reply.code == LATE:
+                    self.late.add(question.teacher)
                 self.on_failure(question.teacher, reply)
             else:
                 self.answered += 1
@@ -113,7 +125,7 @@ class Exchange:
 
     def _read(self, question: Sent, reply: Message | None) -> Reply:
         if reply is None:
-            return Failure("late", _SILENT)
+            return Failure(LATE, _SILENT)
         if reply.has_error():
             # Flower's error text may hold what the client's exception said: never repeat it.
             return Failure("lost", _LOST)
