@@ -21,7 +21,7 @@ def write(tmp_path: Path) -> Path:
 
 def test_a_name_is_a_scenario_that_comes_with_fedsa() -> None:
     assert scenario_of({}).name == "quickstart"
-    assert scenario_of({"scenario": "digits_table"}).name == "digits-table"
+    assert scenario_of({"scenario": "digits_table"}).name == "digits_table"
     with pytest.raises(FedsaError, match="no-such"):
         scenario_of({"scenario": "no-such"})
 

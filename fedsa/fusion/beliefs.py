@@ -106,5 +106,5 @@ def discriminant(
     ridge = RIDGE * within.diagonal().mean().clamp_min(1e-9)
     within = within + ridge * torch.eye(len(within), dtype=torch.float64)
     directions = torch.linalg.solve(within, means.T)
-    scores = rows @ directions - 0.5 * (means * directions.T).sum(dim=1)
+    scores: Tensor = rows @ directions - 0.5 * (means * directions.T).sum(dim=1)
     return scores.softmax(dim=1).to(columns.dtype)

@@ -39,7 +39,7 @@ class Model(nn.Module):
 
     def student(self) -> nn.Module:
         """Return what leaves: inputs to the task's logits."""
-        return nn.Sequential(self.trunk, self.head)
+        return nn.Sequential(self.trunk, self.head).eval()
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class PrototypeFusion:
             )
         if state:
             # A teacher that is new to the selection begins with fresh emissions.
-            blocks = list(model.emissions.scores.detach().split(list(pool.widths), dim=1))
+            blocks = list(torch.split(model.emissions.scores.detach(), list(pool.widths), dim=1))
             known = [state.get(f"emission.{name}") for name in pool.names]
             kept = [new if old is None else old for new, old in zip(blocks, known, strict=True)]
             own = {k: v for k, v in state.items() if not k.startswith("emission.")}
@@ -142,9 +142,7 @@ class PrototypeFusion:
             return fit - self.options.spread * spread(a)
 
         where = ("prototypes", stage.round)
-        found, last = train(
-            model, loss, pool.items, steps, problem.student, problem.seed, *where
-        )
+        found, last = train(model, loss, pool.items, steps, problem.student, problem.seed, *where)
         assert isinstance(found, Model)
         return found, last
 
@@ -183,10 +181,10 @@ def _state(
 ) -> dict[str, Tensor]:
     """Return the tensors to go on from; a teacher left out keeps the emissions it had."""
     state = {name: value for name, value in before.items() if name.startswith("emission.")}
-    blocks = model.emissions.scores.detach().split(list(pool.widths), dim=1)
+    blocks = torch.split(model.emissions.scores.detach(), list(pool.widths), dim=1)
     state |= {f"emission.{name}": block for name, block in zip(pool.names, blocks, strict=True)}
     for name, value in model.state_dict().items():
-        if name.startswith("emissions.") or name.startswith("head.space."):
+        if name.startswith(("emissions.", "head.space.")):
             continue
         if with_head or not name.startswith("head."):
             state[name] = value.detach().clone()

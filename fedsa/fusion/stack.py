@@ -87,5 +87,5 @@ def regress(columns: Tensor, labelled: Tensor, labels: Tensor, classes: int) -> 
 
     optimiser.step(closure)  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        logits = columns.double() @ (basis @ weight) + bias
+        logits: Tensor = columns.double() @ (basis @ weight) + bias
         return logits.softmax(dim=1).to(columns.dtype)

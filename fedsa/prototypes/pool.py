@@ -36,7 +36,7 @@ class TeacherEmissions(nn.Module):
     @property
     def emission(self) -> Tensor:
         """``(M, sum_i C_i)``; each teacher's block has rows on the simplex."""
-        blocks = self.scores.split(list(self.widths), dim=1)
+        blocks = torch.split(self.scores, list(self.widths), dim=1)
         return torch.cat([block.softmax(dim=1) for block in blocks], dim=1)
 
     def forward(self, responsibilities: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class TeacherEmissions(nn.Module):
         weights : Tensor
             ``(N,)`` s_i, the selection's weights.
         """
-        predicted = self(responsibilities).clamp_min(1e-6).log()
+        predicted: Tensor = self(responsibilities).clamp_min(1e-6).log()
         return -(answers * predicted * weights[self.owner]).sum() / len(answers)
 
 

@@ -33,7 +33,7 @@ class Prototypes(nn.Module):
     def forward(self, embedding: Tensor) -> Tensor:
         """Return the responsibilities ``(n, M)``, rows on the simplex, of ``(n, width)``."""
         cosine = F.normalize(embedding, dim=1) @ F.normalize(self.centres, dim=1).T
-        return cast(Tensor, (self.concentration * cosine).softmax(dim=1))
+        return (self.concentration * cosine).softmax(dim=1)
 
 
 class TaskHead(nn.Module):

@@ -84,8 +84,8 @@ class Inquiry:
             )
 
     def begin(self) -> None:
-        """Begin a round: from here on is counted what is asked and what is answered."""
-        self.exchange.asked = self.exchange.answered = 0
+        """Begin a round: count anew what is asked and what is answered."""
+        self.exchange.begin()
 
     def expect_answers(self, server_round: int) -> None:
         """Stop the run if all that was asked since the round began was in vain.
