@@ -107,7 +107,7 @@ def test_the_student_works_without_fedsa(finished: Path, tiny: Path, tmp_path: P
     }
     torch.save(data, tmp_path / "test.pt")
     done = subprocess.run(
-        [sys.executable, "-I", "-c", ALONE, str(finished / "student.pt2"), str(tmp_path / "test.pt")],
+        [sys.executable, "-I", "-c", ALONE, str(finished / "student.pt2"), str(test)],
         capture_output=True, text=True, check=True, cwd=tmp_path,
     )  # fmt: skip
     accuracy, shape = json.loads(done.stdout)

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -112,6 +113,8 @@ class RunFolder:
             code = error.exit_code if isinstance(error, FedsaError) else RunError.exit_code
             with suppress(OSError):  # a full disk takes no more lines
                 self.emit("error", sentence=self._sentence(error), exit_code=code)
+                if not isinstance(error, FedsaError | OSError):
+                    (self.path / "traceback.txt").write_text(traceback.format_exc(), "utf-8")
             raise
 
     def _sentence(self, error: Exception) -> str:
@@ -124,9 +127,9 @@ class RunFolder:
             return f"'{where}' cannot be read or written ({error.strerror or error})."
         text = " ".join(str(error).split())
         return (
-            f"The run failed with {type(error).__name__}: {text or 'no more is known'}; the log "
-            "of Flower holds the traceback. What was done is kept: mend the cause and go on with "
-            f"--resume {self.path}."
+            f"The run failed with {type(error).__name__}: {text or 'no more is known'}; "
+            f"'{self.path / 'traceback.txt'}' has more. What was "
+            f"done is kept: mend the cause and go on with --resume {self.path}."
         )
 
     @property

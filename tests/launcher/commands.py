@@ -24,8 +24,8 @@ id = "{id}"
 model = "{model}"
 data = "digits-table"
 classes = {classes}
-items = 150
-epochs = 5
+items = 90
+epochs = 8
 {more}
 """
 LOW, HIGH, EVEN = (
