@@ -101,11 +101,9 @@ def test_a_run_leaves_its_folder_and_nothing_else(finished: Path) -> None:
 
 def test_the_student_works_without_fedsa(finished: Path, tiny: Path, tmp_path: Path) -> None:
     parts = split(load(tiny))
-    data = {
-        "inputs": torch.from_numpy(parts.test_inputs),
-        "labels": torch.from_numpy(parts.test_labels),
-    }
-    torch.save(data, tmp_path / "test.pt")
+    inputs, labels = torch.from_numpy(parts.test_inputs), torch.from_numpy(parts.test_labels)
+    test = tmp_path / "test.pt"
+    torch.save({"inputs": inputs, "labels": labels}, test)
     done = subprocess.run(
         [sys.executable, "-I", "-c", ALONE, str(finished / "student.pt2"), str(test)],
         capture_output=True, text=True, check=True, cwd=tmp_path,

@@ -79,7 +79,8 @@ class Exchange:
         grid : Grid
             Flower's grid.
         wait : float
-            Seconds to wait for the first node, and then for stragglers.
+            Seconds to wait for the first node, and at least for the replies: those who are asked
+            for the first time may still be starting.
         """
         present = _nodes(grid, wait)
         # A node that went and came back may have other teachers; one that restarted has a new
@@ -87,7 +88,7 @@ class Exchange:
         self._described &= present
         new = sorted(present - self._described)
         sent = [Sent(f"node-{node}", Describe(), self._message(Describe(), node)) for node in new]
-        for name, reply in self.collect(sent, self._send(grid, sent)).items():
+        for name, reply in self.collect(sent, self._send(grid, sent, wait)).items():
             if isinstance(reply, Described):
                 node = int(name.removeprefix("node-"))
                 self._described.add(node)
@@ -150,11 +151,11 @@ class Exchange:
             content=to_record(request), message_type=message_type(request), dst_node_id=node
         )
 
-    def _send(self, grid: Grid, sent: list[Sent]) -> list[Message]:
+    def _send(self, grid: Grid, sent: list[Sent], least: float = 0.0) -> list[Message]:
         if not sent:
             return []
         messages = [one.message for one in sent]
-        return list(grid.send_and_receive(messages, timeout=self.timeout))
+        return list(grid.send_and_receive(messages, timeout=max(self.timeout, least)))
 
 
 def _nodes(grid: Grid, wait: float) -> set[int]:
