@@ -23,8 +23,9 @@ from fedsa.data.shards import Shard
 from fedsa.data.splits import Split
 from fedsa.errors import DataError, RunError
 from fedsa.models import build
-from fedsa.options import TeacherOptions
+from fedsa.options import SaliencyOptions, TeacherOptions
 from fedsa.private_training import Scaling, train
+from fedsa.saliency import METHODS
 from fedsa.scenario import Scenario
 from fedsa.seeding import derive
 
@@ -57,6 +58,8 @@ def pool_key(scenario: Scenario) -> str:
         "task": task.model_dump(mode="json", include={"data", "classes", "items", "test_items"}),
         "teachers": [t.model_dump(mode="json", exclude={"relevant", "count"}) for t in pool],
         "files": files,
+        "torch": torch.__version__,
+        "saliency": scenario.saliency.model_dump(mode="json", include={"method", "grid", "bits"}),
     }
     return hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -89,7 +92,7 @@ def build_pool(scenario: Scenario, split: Split, progress: Progress) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         todo = [options for options in pool if not (folder / options.id).is_dir()]
-        for done, name in enumerate(_make_all(folder, todo, split, scenario.seed)):
+        for done, name in enumerate(_make_all(folder, todo, split, scenario)):
             progress(name, len(pool) - len(todo) + done, len(pool))
         progress(pool[-1].id if pool else "", len(pool), len(pool))
         if not (folder / "pool.json").is_file():
@@ -102,7 +105,9 @@ def build_pool(scenario: Scenario, split: Split, progress: Progress) -> Path:
     return folder
 
 
-def _make_all(folder: Path, todo: list[TeacherOptions], split: Split, seed: int) -> Iterator[str]:
+def _make_all(
+    folder: Path, todo: list[TeacherOptions], split: Split, scenario: Scenario
+) -> Iterator[str]:
     """Train several teachers at once, one core each; yield the id of the next that will be done.
 
     One thread a teacher, whatever the machine: so small nets gain nothing by more, and the same
@@ -115,7 +120,15 @@ def _make_all(folder: Path, todo: list[TeacherOptions], split: Split, seed: int)
         workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
         made = [
-            pool.submit(_make, folder, options, split.shards[options.id], seed) for options in todo
+            pool.submit(
+                _make,
+                folder,
+                options,
+                split.shards[options.id],
+                scenario.seed,
+                scenario.saliency,
+            )
+            for options in todo
         ]
         try:
             for options, future in zip(todo, made, strict=True):
@@ -126,7 +139,13 @@ def _make_all(folder: Path, todo: list[TeacherOptions], split: Split, seed: int)
             raise
 
 
-def _make(folder: Path, options: TeacherOptions, shard: Shard, seed: int) -> None:
+def _make(
+    folder: Path,
+    options: TeacherOptions,
+    shard: Shard,
+    seed: int,
+    saliency: SaliencyOptions = SaliencyOptions(),  # noqa: B008  (frozen)
+) -> None:
     """Train one teacher and put its folder into place, whole or not at all."""
     if shard.inputs.ndim == 3:
         raise DataError(
@@ -141,7 +160,7 @@ def _make(folder: Path, options: TeacherOptions, shard: Shard, seed: int) -> Non
     try:
         tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
         save_file(tensors, making / "weights.safetensors")
-        card = _card(options, shard, shape, scaling)
+        card = _card(options, shard, shape, scaling, saliency)
         (making / "teacher.toml").write_text(card, encoding="utf-8")
         try:
             making.rename(folder / options.id)
@@ -152,7 +171,13 @@ def _make(folder: Path, options: TeacherOptions, shard: Shard, seed: int) -> Non
         shutil.rmtree(making, ignore_errors=True)
 
 
-def _card(options: TeacherOptions, shard: Shard, shape: tuple[int, ...], scaling: Scaling) -> str:
+def _card(
+    options: TeacherOptions,
+    shard: Shard,
+    shape: tuple[int, ...],
+    scaling: Scaling,
+    saliency: SaliencyOptions,
+) -> str:
     def toml(value: object) -> str:  # TOML's strings, numbers and lists are JSON's
         return json.dumps(value, ensure_ascii=False)
 
@@ -172,7 +197,12 @@ def _card(options: TeacherOptions, shard: Shard, shape: tuple[int, ...], scaling
         f"shape = {toml(shape)}\n"
         "low = 0.0\nhigh = 1.0\n"
         f"mean = {numbers(scaling.mean)}\n"
-        f"std = {numbers(scaling.std)}\n"
+        f"std = {numbers(scaling.std)}\n\n"
+        # A simulated institution lets out what the scenario asks for.
+        "[saliency]\n"
+        f"grid = {max(saliency.grid, SaliencyOptions().grid)}\n"
+        f"bits = {max(saliency.bits, SaliencyOptions().bits)}\n"
+        f"methods = {toml(sorted({*METHODS.builtins, saliency.method}))}\n"
     )
 
 

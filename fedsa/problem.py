@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,6 +52,13 @@ class Problem:
     def inputs(self) -> Tensor:
         """The transfer set as networks take it: ``(n, *shape)`` float32, images in [0, 1]."""
         return to_float(self.transfer.array)
+
+    @property
+    def digest(self) -> str:
+        """What the answers of a run are about: a hash of the transfer set and the labels."""
+        found = hashlib.sha256(self.transfer.hash.encode())
+        found.update(self.labelled.numpy().tobytes() + self.labels.numpy().tobytes())
+        return found.hexdigest()
 
 
 class Answers(Mapping[str, Tensor]):

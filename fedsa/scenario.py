@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from fedsa.data import path_of
 from fedsa.errors import ScenarioError
 from fedsa.options import (
     FederationOptions,
@@ -88,7 +89,7 @@ def load(path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> 
     faults = _override(document, overrides)
     if seed is not None:
         document["seed"] = seed
-    return parse(document, faults)
+    return _located(parse(document, faults))
 
 
 def parse(document: Mapping[str, Any], faults: Sequence[str] = ()) -> Scenario:
@@ -109,6 +110,20 @@ def parse(document: Mapping[str, Any], faults: Sequence[str] = ()) -> Scenario:
     if found:
         raise ScenarioError(found)
     return scenario
+
+
+def _located(scenario: Scenario) -> Scenario:
+    """Make the paths of data files absolute: Flower's processes work in another folder."""
+
+    def located(name: str) -> str:
+        path = path_of(name)
+        return name if path is None else str(path.absolute())
+
+    task = scenario.task.model_copy(update={"data": located(scenario.task.data)})
+    teachers = tuple(
+        teacher.model_copy(update={"data": located(teacher.data)}) for teacher in scenario.teachers
+    )
+    return scenario.model_copy(update={"task": task, "teachers": teachers})
 
 
 def _override(document: dict[str, Any], overrides: Sequence[str]) -> list[str]:

@@ -86,7 +86,7 @@ def test_a_killed_build_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) ->
     (whole / "table").rmdir()
     (whole / ".table-left").mkdir()
     _, calls = make(scenario())
-    assert calls == [("table", 1, 3), ("fresh", 3, 3)]
+    assert calls == [("table", 2, 3), ("fresh", 3, 3)]
     assert state(whole) == expected
 
     def killed(*_: object) -> None:
@@ -94,10 +94,12 @@ def test_a_killed_build_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(pools, "save_file", killed)
     fresh = scenario(seed=5)
+    folder = whole.parent / pool_key(fresh)
+    folder.mkdir()
+    first = fresh.pool()[0]
     with pytest.raises(KeyboardInterrupt):
-        make(fresh)
-    monkeypatch.undo()
-    assert not (whole.parent / pool_key(fresh) / "pixels").exists()
+        pools._make(folder, first, split(fresh).shards[first.id], fresh.seed)
+    assert list(folder.iterdir()) == []  # nothing half made is left to be taken for a teacher
 
 
 def test_a_card_says_how_to_use_the_weights() -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import sysconfig
+import time
+import venv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +20,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import fedsa
 from fedsa.data.splits import split
 from fedsa.errors import RunError
+from fedsa.launcher import processes
 from fedsa.launcher.alone import alone
 from fedsa.pools import build_pool
 from fedsa.scenario import load
@@ -28,6 +36,7 @@ from tests.launcher.commands import (
     assert_nothing_left,
     events,
     interrupt,
+    mark,
     result,
     scenario,
     server,
@@ -35,6 +44,7 @@ from tests.launcher.commands import (
     wait_for,
 )
 
+CHECKOUT = Path(fedsa.__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow
 
 ALONE = """
@@ -61,13 +71,48 @@ def tiny(command: Command) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(command: Command, tiny: Path) -> Path:
-    """The folder of a run that was never interrupted."""
-    folder = command.cwd / "finished"
-    code, said = command.run("simulate", tiny, "--out", folder)
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scripts of an environment in which fedsa was installed from its wheel."""
+    place = tmp_path_factory.mktemp("installed")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(place)]
+    subprocess.run([*build, str(CHECKOUT)], check=True, capture_output=True)
+    venv.create(place / "venv", with_pip=False)
+    scripts = place / "venv" / "bin"
+    # All that fedsa depends on is borrowed from this environment; fedsa itself is not, since what
+    # makes an editable installation is not followed from a second folder of packages.
+    borrowed = "\n".join({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+    (site,) = (place / "venv").glob("lib/python*/site-packages")
+    (site / "borrowed.pth").write_text(borrowed + "\n")
+    for script in Path(sysconfig.get_path("scripts")).glob("fl*"):
+        if script.name.startswith(("flwr", "flower-")):
+            copy = scripts / script.name
+            copy.write_text(script.read_text().replace(sys.executable, str(scripts / "python")))
+            copy.chmod(0o755)
+    pip = [sys.executable, "-m", "pip", "--python", str(scripts / "python"), "install"]
+    wheel = next(place.glob("*.whl"))
+    subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
+    return scripts
+
+
+@pytest.fixture(scope="module")
+def finished(command: Command, installed: Path, tiny: Path) -> Path:
+    """The folder of a run that was never interrupted, made with the wheel alone."""
+    released = replace(command, program=(str(installed / "fedsa"),))
+    code, said = released.run("new", "my-app")
+    assert code == 0 and "next: cd my-app" in said
+    app = replace(released, cwd=command.cwd / "my-app")
+    where = [str(installed / "python"), "-c", "import fedsa; print(fedsa.__file__)"]
+    found = subprocess.run(where, cwd=app.cwd, check=True, capture_output=True, text=True)
+    assert found.stdout.startswith(str(installed.parent))
+    assert (app.cwd / "simulations" / "digits_table.toml").is_file()
+    shutil.copy(tiny, app.cwd / "simulations")
+    code, said = app.run("simulate", "simulations/tiny.toml")
     assert code == 0, said
     assert "Traceback" not in said
-    assert [word for word in ("round 2 of 2", "baseline uniform", "report:") if word in said]
+    for told in ("round 2 of 2: student", "baseline uniform", "student (fedsa)", "report: "):
+        assert told in said
+    (folder,) = (app.cwd / "runs").iterdir()
+    assert f"run folder: runs/{folder.name}" in said
     return folder
 
 
@@ -121,7 +166,7 @@ def test_the_student_works_without_fedsa(finished: Path, tiny: Path, tmp_path: P
     assert all(torch.equal(weights[name], program.state_dict[name]) for name in weights)
 
 
-def test_a_run_cut_short_four_times_ends_as_if_it_never_was(
+def test_a_run_cut_short_three_times_ends_as_if_it_never_was(
     command: Command, tiny: Path, finished: Path
 ) -> None:
     folder = command.cwd / "cut"
@@ -133,9 +178,9 @@ def test_a_run_cut_short_four_times_ends_as_if_it_never_was(
     process.kill()
     process.communicate()
     assert orphan.is_running()
-    # The server's side is killed outright, in the middle of the first round.
+    # The server's side is killed outright, in the middle of the second round.
     process = command.start("simulate", "--resume", folder)
-    wait_for(folder, process, lambda event: event.get("phase") == "fusion", 2)
+    wait_for(folder, process, lambda event: event["event"] == "round", 2)
     assert not orphan.is_running()
     with pytest.raises(RunError, match="under way in another process"), alone(folder):
         pass
@@ -143,19 +188,13 @@ def test_a_run_cut_short_four_times_ends_as_if_it_never_was(
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 5 and f"go on with --resume {folder}" in said
     assert_nothing_left(folder)
-    # A person loses patience in the second round.
+    # A person loses patience while the baselines are still trained.
     process = command.start("simulate", tiny, "--resume", folder)
-    wait_for(folder, process, lambda event: event["event"] == "round", 3)
+    wait_for(folder, process, lambda event: event.get("phase") == "waiting for the baselines", 3)
     code, said = interrupt(process, signal.SIGINT)
     assert code == 130 and "interrupted" in said and "Traceback" not in said
     assert_nothing_left(folder)
-    # The machine is shut down while the baselines are still trained.
-    process = command.start("simulate", "--resume", folder)
-    wait_for(folder, process, lambda event: event.get("phase") == "waiting for the baselines", 4)
-    code, said = interrupt(process, signal.SIGTERM)
-    assert code == 143 and "Traceback" not in said
-    assert_nothing_left(folder)
-    # A write that was cut short must not spoil what follows.
+    # A line that was cut short must not spoil those that follow.
     with (folder / "events.jsonl").open("a") as file:
         file.write('{"time": 1.0, "event": "pha')
     code, said = command.run("simulate", "--resume", folder)
@@ -165,6 +204,20 @@ def test_a_run_cut_short_four_times_ends_as_if_it_never_was(
     ours, theirs = (load_file(each / "student.safetensors") for each in (folder, finished))
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_signal_while_teachers_are_trained_ends_their_training(
+    command: Command, tiny: Path
+) -> None:
+    folder = command.cwd / "early"
+    process = command.start("simulate", tiny, "--out", folder, "--seed", "9")
+    deadline = time.monotonic() + 60
+    while not (folder / ".mark").exists() or len(processes.marked(mark(folder))) < 2:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    code, said = interrupt(process, signal.SIGTERM)
+    assert code == 143 and "Traceback" not in said
+    assert_nothing_left(folder)
 
 
 def test_a_finished_run_is_shown_again(command: Command, tiny: Path, finished: Path) -> None:
@@ -214,8 +267,38 @@ def test_teachers_that_misbehave_do_not_stop_a_run_until_all_are_gone(
     assert summary["metrics"]["student"] == summary["rounds"][0]["student"]
     assert set(summary["metrics"]) == {"student", "scratch"}
     assert (folder / "student.pt2").exists() and (folder / "report.html").exists()
-    # They are well again.
-    code, said = command.run("simulate", "--resume", folder)
+
+
+def test_flwr_run_runs_the_same_app(command: Command, tiny: Path) -> None:
+    """Two nodes, as is Flower's default, so that each answers for two teachers."""
+    folder, home = command.cwd / "by-flower", command.cwd / "flower-home"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    by_flower = replace(
+        command,
+        cwd=CHECKOUT,
+        program=(str(Path(sys.executable).with_name("flwr")),),
+        environment={
+            "FLWR_HOME": str(home),
+            "FLWR_LOCAL_SUPERLINK_HTTP_API_PORT": str(port),
+            "FLWR_TELEMETRY_ENABLED": "0",
+            "FLWR_DISABLE_UPDATE_CHECK": "1",
+            "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+            "RAY_TMPDIR": str(command.cwd),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            processes.MARK: folder.name,
+        },
+    )
+    settings = {"scenario": str(tiny), "seed": 0, "run-dir": str(folder), "set": "rounds=1"}
+    config = " ".join(f"{key}={json.dumps(value)}" for key, value in settings.items())
+    try:
+        code, said = by_flower.run("run", ".", "--stream", "-c", config)
+    finally:
+        processes.clear(folder.name)
     assert code == 0, said
-    assert_nothing_left(folder)
-    assert result(folder)["status"] == "finished" and len(result(folder)["rounds"]) == 2
+    assert [event["event"] for event in events(folder)][-1] == "finished", said
+    summary = result(folder)
+    assert summary["status"] == "finished" and len(summary["rounds"]) == 1
+    assert {one["id"] for one in summary["teachers"]} == {"low", "high", "even", "other"}
+    assert all(one["queries"] > 0 for one in summary["teachers"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -27,15 +28,21 @@ app = typer.Typer(
     ),
 )
 errors = Console(stderr=True)
-_STOPPED: dict[object, str] = {130: "interrupted", 143: "ended by a signal"}
+_STOPPED: dict[object, str] = {
+    129: "ended with its terminal",
+    130: "interrupted",
+    143: "ended by a signal",
+}
 
 
 def main() -> NoReturn:
     """Run the command line; never shows a traceback for what a person can mend."""
     from fedsa.cli import commands  # noqa: F401  (registers the commands, imports torch late)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    sys.path.append(str(Path.cwd()))  # for a person's own models and plug-ins; never before others
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _stop)
     try:
         app()
     except FedsaError as error:
@@ -62,7 +69,7 @@ def main() -> NoReturn:
 
 def _stop(number: int, _: object) -> NoReturn:
     """Leave by an exception, so that all that was started is ended on the way out."""
-    for number_ in (signal.SIGINT, signal.SIGTERM):
+    for number_ in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number_, signal.SIG_IGN)  # impatience must not stop the clearing up
     for process in multiprocessing.active_children():
         process.kill()  # nobody waits for teachers half trained

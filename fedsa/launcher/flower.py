@@ -230,6 +230,17 @@ def _below(pid: int, script: str) -> psutil.Process | None:
     return None
 
 
+def check_port() -> None:
+    """Try the port that ``FEDSA_PORT`` asks for, before anything that takes long.
+
+    Raises
+    ------
+    RunError
+        If it cannot be used.
+    """
+    _free_ports()
+
+
 def _free_ports() -> tuple[int, int]:
     wanted = os.environ.get("FEDSA_PORT")
     with socket.socket() as first, socket.socket() as second:

@@ -10,7 +10,7 @@ from fedsa.app_folder import app_root
 from fedsa.data.splits import split
 from fedsa.errors import AllTeachersGone, FedsaError, RunError
 from fedsa.launcher.alone import alone
-from fedsa.launcher.flower import Flower
+from fedsa.launcher.flower import Flower, check_port
 from fedsa.launcher.processes import clear, marking
 from fedsa.launcher.progress import Progress
 from fedsa.pools import build_pool
@@ -44,6 +44,7 @@ def simulate(scenario: Scenario, folder: RunFolder, progress: Progress) -> dict[
             progress.say("ended what an earlier, killed start had left running")
         if folder.is_finished:
             return folder.summary()
+        check_port()
         seen = len(folder.events())
         parts = split(scenario)
         pool = build_pool(scenario, parts, progress.pool)

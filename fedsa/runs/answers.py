@@ -35,6 +35,28 @@ class AnswerStore:
         self.items = items
         folder.mkdir(parents=True, exist_ok=True)
 
+    def claim(self, digest: str) -> None:
+        """Note what the answers are about, or check that it is still the same.
+
+        Parameters
+        ----------
+        digest : str
+            Of the transfer set and the labels; see :attr:`fedsa.problem.Problem.digest`.
+
+        Raises
+        ------
+        ResumeError
+            If the folder's answers are about other data.
+        """
+        path = self.folder / "about.txt"
+        if not path.exists():
+            path.write_text(digest, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != digest:
+            raise ResumeError(
+                f"The answers in '{self.folder}' are about other items or labels than the data "
+                "hold now: bring the old data back, or start a new run."
+            )
+
     def teachers(self) -> list[str]:
         """Return the ids of the teachers that answered anything, sorted."""
         return sorted(path.name.removesuffix(".json") for path in self.folder.glob("*.json"))

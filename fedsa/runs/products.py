@@ -14,7 +14,6 @@ from safetensors.torch import save
 from torch import Tensor
 
 from fedsa.fusion.training import outputs
-from fedsa.runs.checkpoint import export
 from fedsa.runs.folder import write_json
 from fedsa.runs.report import write as write_report
 
@@ -42,17 +41,12 @@ def read_json(path: Path) -> Any:
 
 
 def _student(run: Run) -> None:
-    folder, student = run.folder.path, run.strategy.student
+    folder, shape = run.folder.path, tuple(run.problem.inputs.shape[1:])
     latest = run.strategy.checkpoints.latest()
-    shape = tuple(run.problem.inputs.shape[1:])
-    if student is not None and run.strategy.memory.round == len(run.strategy.memory.history):
-        tensors = {k: v.detach().clone().contiguous() for k, v in student.state_dict().items()}
-        export(student, run.problem.inputs[:2], folder / "student.pt2")
-    else:  # a run that was resumed after its last round has the student in its checkpoint only
-        assert latest is not None
-        shutil.copyfile(latest / "student.pt2", folder / "student.pt2")
-        program = torch.export.load(folder / "student.pt2")
-        tensors = {k: v.detach().clone() for k, v in program.state_dict.items()}
+    assert latest is not None, "products are of runs with a round"
+    shutil.copyfile(latest / "student.pt2", folder / "student.pt2")
+    program = torch.export.load(folder / "student.pt2")
+    tensors = {k: v.detach().clone().contiguous() for k, v in program.state_dict.items()}
     (folder / "student.safetensors").write_bytes(save(tensors))
     write_json(
         folder / "student.json",
@@ -96,11 +90,8 @@ def _artefacts(grid: Any, run: Run) -> dict[str, Any]:
         seen = sorted(name for name, marks in memory.marks.items() if bool(marks.any()))
         if len(seen) == len(found["coverage"]):
             found["coverage_ids"] = np.array(seen, dtype=np.str_)
-    if run.strategy.student is not None:
-        predicted = outputs(run.strategy.student, run.test_inputs).argmax(dim=1)
-    else:
-        program = torch.export.load(run.folder.path / "student.pt2").module()
-        predicted = outputs(program, run.test_inputs).argmax(dim=1)
+    program = torch.export.load(run.folder.path / "student.pt2").module()
+    predicted = outputs(program, run.test_inputs).argmax(dim=1)
     classes = problem.task.outputs
     cells = run.test_labels * classes + predicted
     found["confusion"] = torch.bincount(cells, minlength=classes**2).view(classes, classes).numpy()

@@ -122,9 +122,17 @@ class Amalgamation(Strategy):
         return result
 
     def resume(self) -> None:
-        """Take up the newest checkpoint of the folder, if there is one."""
+        """Take up the newest checkpoint of the folder, if there is one.
+
+        Raises
+        ------
+        ResumeError
+            If what the folder holds is about other data.
+        """
+        self.inquiry.store.claim(self.problem.digest)
         if self.memory.round == 0 and (latest := self.checkpoints.latest()) is not None:
             self.memory = Memory.load(latest)
+            self.student = torch.export.load(latest / "student.pt2").module()
             self.observe("resumed", round=self.memory.round)
 
     def configure_train(

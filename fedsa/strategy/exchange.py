@@ -22,6 +22,7 @@ from fedsa.messages import (
     reply_from,
     to_record,
 )
+from fedsa.messages.failures import sentence_of
 
 _POLL = 0.2
 LATE = "late"
@@ -132,9 +133,11 @@ class Exchange:
             return Failure("lost", _LOST)
         card = self.cards.get(question.teacher)
         try:
-            return reply_from(reply.content, question.request, card.outputs if card else None)
+            read = reply_from(reply.content, question.request, card.outputs if card else None)
         except MessageError as error:
             return Failure("malformed", str(error))
+        # A teacher's own words are not repeated: only the code is believed.
+        return Failure(read.code, sentence_of(read.code)) if isinstance(read, Failure) else read
 
     def _admit(self, node: int, cards: Iterable[Card], present: set[int]) -> None:
         for card in cards:
