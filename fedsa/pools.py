@@ -29,6 +29,9 @@ from fedsa.saliency import METHODS
 from fedsa.scenario import Scenario
 from fedsa.seeding import derive
 
+_SMALL = 30_000
+"""Items times epochs up to which starting other processes takes longer than the training."""
+
 Progress = Callable[[str, int, int], None]
 """Called with the id of the teacher that is next, how many are done, and how many there are."""
 
@@ -113,9 +116,17 @@ def _make_all(
     One thread a teacher, whatever the machine: so small nets gain nothing by more, and the same
     seed gives the same teachers.
     """
-    workers = min(len(todo), os.cpu_count() or 1)
-    if not todo:
+    if sum(options.epochs * options.items for options in todo) <= _SMALL:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            for options in todo:
+                yield options.id
+                _make(folder, options, split.shards[options.id], scenario.seed, scenario.saliency)
+        finally:
+            torch.set_num_threads(threads)
         return
+    workers = min(len(todo), os.cpu_count() or 1)
     with ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:

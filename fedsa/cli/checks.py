@@ -26,8 +26,8 @@ def check_plugins(scenario: Scenario) -> None:
 
     Raises
     ------
-    ScenarioError
-        With one sentence for each that does not load or fit.
+    FedsaError
+        The one fault found, or a ScenarioError with a sentence for each.
     """
     with _importable(Path.cwd()):
         checks: list[Callable[[], Any]] = [
@@ -41,16 +41,16 @@ def check_plugins(scenario: Scenario) -> None:
         data = {scenario.task.data, *(teacher.data for teacher in scenario.teachers)}
         checks += [lambda name=name: MODELS.get(name) for name in sorted(models)]  # type: ignore[misc]
         checks += [lambda name=name: resolve(name) for name in sorted(data)]  # type: ignore[misc]
-        faults: list[str] = []
+        errors: list[FedsaError] = []
         for check in checks:
             try:
                 check()
-            except ScenarioError as error:
-                faults += error.faults
             except FedsaError as error:
-                faults.append(str(error))
-    if faults:
-        raise ScenarioError(faults)
+                errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ScenarioError([line for error in errors for line in str(error).splitlines()])
 
 
 def strategies() -> Registry:

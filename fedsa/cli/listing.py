@@ -6,10 +6,12 @@ import importlib
 import inspect
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from fedsa.cli.checks import strategies as recipes
 from fedsa.data import catalogue
+from fedsa.errors import PluginError
 
 
 def strategies(console: Console) -> None:
@@ -19,10 +21,14 @@ def strategies(console: Console) -> None:
     table.add_column("strategy", style="bold")
     table.add_column("what it does")
     for name in registry.names():
-        recipe = registry.get(name)
+        try:
+            recipe = registry.get(name)
+        except PluginError as error:  # somebody's broken package must not hide the others
+            table.add_row(escape(name), f"[red]{escape(str(error))}[/]")
+            continue
         module = importlib.import_module(recipe.__module__)
         text = inspect.getdoc(module) or inspect.getdoc(recipe) or ""
-        table.add_row(name, text.splitlines()[0] if text else "")
+        table.add_row(escape(name), escape(text.splitlines()[0] if text else ""))
     console.print(table)
     _note(
         console,

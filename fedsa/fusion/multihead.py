@@ -101,7 +101,7 @@ class MultiHead:
             raw = module(augment(inputs[batch], generator))
             return problem.task.loss(raw, problem.labels[batch])
 
-        steps = round(FINE_TUNE_SHARE * problem.student.steps)
+        steps = max(1, round(FINE_TUNE_SHARE * problem.student.steps))
         return train(
             student,
             loss,

@@ -14,15 +14,22 @@ from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
 from fedsa.seeding import torch_generator
 
-SHARE = 0.5
-"""Share of the steps: on one percent of the labels more steps gain nothing."""
-
 
 class Scratch:
-    """Cross-entropy on the labelled items, augmented; no answers are used."""
+    """Cross-entropy on the labelled items, augmented; no answers are used.
 
-    def __init__(self, options: FusionOptions | None = None) -> None:
+    Parameters
+    ----------
+    options : FusionOptions | None
+        Not used; every fusion is made with them.
+    share : float
+        Share of the budget's steps; a first look, by which teachers are only compared, is
+        content with less.
+    """
+
+    def __init__(self, options: FusionOptions | None = None, share: float = 1.0) -> None:
         self.options = options or FusionOptions()
+        self.share = share
 
     def fit(
         self,
@@ -44,7 +51,7 @@ class Scratch:
             problem.build(problem.task.outputs),
             loss,
             torch.arange(len(inputs)),
-            round(SHARE * problem.student.steps),
+            round(self.share * problem.student.steps),
             problem.student,
             problem.seed,
             "scratch",

@@ -163,20 +163,21 @@ def _measured(run: Run) -> dict[str, float]:
 
 def _begin_baselines(grid: Any, run: Run, beside: Baselines, found: dict[str, float]) -> None:
     """Start those that are not there yet."""
-    # The strategy's first look is the student from scratch: it is not trained twice.
-    todo = [name for name in run.scenario.baselines if name not in found and name != "scratch"]
-    if todo:
-        run.folder.emit("phase", phase=f"asking all teachers for the baselines {', '.join(todo)}")
+    todo = [name for name in run.scenario.baselines if name not in found]
+    asking = [name for name in todo if name != "scratch"]
+    answers, evidence = Answers({}), None
+    if asking:
+        run.folder.emit("phase", phase=f"asking all teachers for the baselines {', '.join(asking)}")
         answers = run.strategy.survey(grid)
-        if answers:  # else the first round tells that nobody answers
-            beside.begin(todo, answers, run.strategy.evidence(grid))
+    if answers:
+        evidence = run.strategy.evidence(grid)
+    else:  # the first round tells that nobody answers
+        todo = [name for name in todo if name == "scratch"]
+    beside.begin(todo, answers, evidence)
 
 
 def _end_baselines(run: Run, beside: Baselines, found: dict[str, float]) -> dict[str, float]:
     """Wait for the baselines; return those that the scenario names, in its order."""
-    found |= _measured(run)  # the strategy has told of the first look
-    if "scratch" in run.scenario.baselines and "scratch" not in found:
-        beside.begin(["scratch"], Answers({}), None)
     run.folder.emit("phase", phase="waiting for the baselines")
     for name, metric in beside.finished():
         found[name] = round(metric, 6)

@@ -36,6 +36,10 @@ from fedsa.strategy.wiring import Wiring
 __all__ = ["AllTeachersGone", "Amalgamation"]
 
 
+FIRST_LOOK = 0.5
+"""Share of the budget's steps that the first student is trained for, on the labels alone."""
+
+
 class Amalgamation(Strategy):
     """Selects teachers and trains a student from their answers; usable from any ServerApp.
 
@@ -290,10 +294,10 @@ class Amalgamation(Strategy):
         """Train the first student on the labels alone."""
         self.observe("phase", phase="first look", round=server_round)
         with self.memory.timed("fusion"):
-            self.student = Scratch().fit(self.problem, Answers({}), {}, Stage(), {}).student
+            self.student = (
+                Scratch(share=FIRST_LOOK).fit(self.problem, Answers({}), {}, Stage(), {}).student
+            )
         self._look()
-        if self.evaluate:
-            self.observe("baseline", name="scratch", metric=self.evaluate(self.student))
 
     def _look(self) -> None:
         """Note the student's answers and looks, by which teachers are judged next round."""

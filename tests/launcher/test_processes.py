@@ -16,8 +16,14 @@ from fedsa.errors import RunError
 from fedsa.launcher import processes
 from fedsa.launcher.alone import alone
 
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
 MEEK = "import time; print(flush=True); time.sleep(60)"
+STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {MEEK}"
+OTHER = """
+import pathlib, sys
+from fedsa.launcher.alone import alone
+with alone(pathlib.Path(sys.argv[1])):
+    pass
+"""
 
 
 @pytest.fixture
@@ -71,8 +77,8 @@ def test_a_folder_is_held_by_one_launcher(tmp_path: Path) -> None:
     with alone(tmp_path) as first:
         with pytest.raises(RunError, match="under way in another process"), alone(tmp_path):
             pass
-        child = f"from pathlib import Path; from fedsa.launcher.alone import alone\nwith alone(Path({str(tmp_path)!r})): pass"
-        done = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True)
+        other = [sys.executable, "-c", OTHER, str(tmp_path)]
+        done = subprocess.run(other, capture_output=True, text=True)
         assert "under way" in done.stderr
     with alone(tmp_path) as again:
         assert again == first
