@@ -175,4 +175,4 @@ def test_the_scenarios_that_come_with_fedsa_are_valid() -> None:
     assert len(paths) >= 2
     for path in paths:
         scenario = load(path)
-        assert scenario.name == path.stem.replace("_", "-") and scenario.pool()
+        assert scenario.name == path.stem and scenario.pool()
