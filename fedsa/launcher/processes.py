@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 MARK = "FEDSA_RUN_MARK"
-_GRACE = 5.0
+_GRACE = 1.5
 
 
 def home(mark: str) -> Path:
