@@ -9,7 +9,6 @@ from typing import Any
 
 from fedsa.app_folder import builtin_scenario
 from fedsa.errors import ScenarioError
-from fedsa.pools import cache, pool_key
 from fedsa.scenario import Scenario, load, parse
 
 
@@ -44,9 +43,3 @@ def scenario_of(run_config: Mapping[str, Any]) -> Scenario:
         overrides.append(f"strategy={json.dumps(strategy)}")
     seed = int(run_config.get("seed", -1))
     return load(path, overrides, None if seed < 0 else seed)
-
-
-def pool_of(run_config: Mapping[str, Any]) -> Path:
-    """Return the folder of a simulation's teachers; it may not be built yet."""
-    named = str(run_config.get("pool", ""))
-    return Path(named) if named else cache() / "pools" / pool_key(scenario_of(run_config))

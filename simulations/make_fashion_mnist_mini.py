@@ -17,21 +17,34 @@ from fedsa.seeding import numpy_generator
 ASSET = Path(__file__).parent.parent / "fedsa" / "data" / "assets" / "fashion_mnist_mini.npz"
 
 
-def draw(labels: np.ndarray, each: int, purpose: str) -> np.ndarray:
-    """Return shuffled indices of ``each`` items a class."""
+def draw(
+    labels: np.ndarray, each: int, purpose: str, without: np.ndarray | None = None
+) -> np.ndarray:
+    """Return shuffled indices of ``each`` items a class, none of them in ``without``."""
     generator = numpy_generator(0, "fashion-mnist-mini", purpose)
+    free = np.ones(len(labels), dtype=bool)
+    if without is not None:
+        free[without] = False
     chosen = [
-        generator.choice(np.flatnonzero(labels == label), each, replace=False)
+        generator.choice(np.flatnonzero((labels == label) & free), each, replace=False)
         for label in range(10)
     ]
     return generator.permutation(np.concatenate(chosen))
+
+
+def looked_at(labels: np.ndarray) -> np.ndarray:
+    """Return the test images by which the student network and the teachers' recipe were chosen.
+
+    They have served as validation images, so none of them may be a test image any more.
+    """
+    return np.union1d(draw(labels, 200, "test"), np.arange(2000))
 
 
 def main(out: Path) -> None:
     """Draw 1,200 training and 200 test images a class and write them."""
     whole = fashion_mnist()
     train = draw(whole.labels, 1200, "train")
-    test = draw(whole.test_labels, 200, "test")
+    test = draw(whole.test_labels, 200, "untouched test", looked_at(whole.test_labels))
     arrays = {
         "inputs": whole.inputs[train],
         "labels": whole.labels[train].astype(np.uint8),

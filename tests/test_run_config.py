@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from fedsa.errors import FedsaError, ScenarioError
-from fedsa.pools import pool_key
-from fedsa.run_config import find_scenario, pool_of, scenario_of
+from fedsa.run_config import find_scenario, scenario_of
 from fedsa.scenario import parse
 
 
@@ -60,13 +59,3 @@ def test_a_broken_config_is_named(tmp_path: Path, text: str | None) -> None:
         path.write_text(text)
     with pytest.raises(ScenarioError, match=r"config\.json' cannot be read"):
         scenario_of({"scenario": str(path)})
-
-
-def test_the_pool_has_a_place_that_follows_from_the_scenario(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FEDSA_CACHE", str(tmp_path / "cache"))
-    config = {"scenario": str(write(tmp_path)), "seed": 4}
-    assert pool_of(config) == tmp_path / "cache" / "pools" / pool_key(scenario_of(config))
-    assert pool_of(config) != pool_of(config | {"seed": 5})
-    assert pool_of(config | {"pool": "/elsewhere"}) == Path("/elsewhere")

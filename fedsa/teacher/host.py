@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from fedsa.messages import MessageError, Reply, request_from
-from fedsa.run_config import pool_of as run_config_pool
+from fedsa.pools import cache, pool_key
+from fedsa.run_config import scenario_of
 from fedsa.teacher.desk import answer
 from fedsa.teacher.faults import Fault, failure
 from fedsa.teacher.sets import SetStore
@@ -105,13 +106,15 @@ def pool_of(run_config: Mapping[str, Any]) -> Path | None:
     if run_config.get("pool"):
         pool = Path(str(run_config["pool"]))
     else:
-        pool = _pool_of(tuple(sorted((key, str(value)) for key, value in run_config.items())))
+        items = sorted((key, str(value)) for key, value in run_config.items())
+        pool = _pool_of(tuple(items), cache())
     return pool if pool.is_absolute() and (pool / "pool.json").is_file() else None
 
 
 @lru_cache(maxsize=4)
-def _pool_of(run_config: tuple[tuple[str, str], ...]) -> Path:
-    return run_config_pool(dict(run_config))
+def _pool_of(run_config: tuple[tuple[str, str], ...], folder: Path) -> Path:
+    """Return the pool's place in the cache ``folder``."""
+    return folder / "pools" / pool_key(scenario_of(dict(run_config)))
 
 
 def ids_of(pool: Path, partition: int, partitions: int) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedsa.errors import TeacherFileError
+from fedsa.pools import pool_key
+from fedsa.run_config import scenario_of
 from fedsa.teacher.host import Cache, Shelf, ids_of, pool_of
 
 Make = Callable[..., Path]
@@ -22,6 +24,20 @@ def test_a_pool_is_found_only_where_there_is_one(tmp_path: Path) -> None:
     assert pool_of({"pool": str(tmp_path)}) is None
     (tmp_path / "pool.json").write_text('{"teachers": []}')
     assert pool_of({"pool": str(tmp_path)}) == tmp_path
+
+
+def test_a_pool_that_is_not_named_has_a_place_that_follows_from_the_scenario(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {"scenario": "quickstart", "seed": 4}
+    for folder in (tmp_path / "one", tmp_path / "another"):
+        monkeypatch.setenv("FEDSA_CACHE", str(folder))
+        assert pool_of(config) is None
+        place = folder / "pools" / pool_key(scenario_of(config))
+        place.mkdir(parents=True)
+        (place / "pool.json").write_text('{"teachers": []}')
+        assert pool_of(config) == place
+        assert pool_of(config | {"seed": 5}) is None
 
 
 @given(st.integers(0, 30), st.integers(1, 12))
