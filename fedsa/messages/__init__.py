@@ -23,6 +23,7 @@ from fedsa.messages.replies import (
     check_reply,
 )
 from fedsa.messages.requests import Describe, Offer, Predict, Request, Saliency, Score, offers
+from fedsa.messages.terms import Limit, Terms
 from fedsa.messages.wire import OVERHEAD
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Describe",
     "Described",
     "Failure",
+    "Limit",
     "MessageError",
     "Offer",
     "Offered",
@@ -47,6 +49,7 @@ __all__ = [
     "Salient",
     "Score",
     "Scored",
+    "Terms",
     "check_reply",
     "from_record",
     "message_type",

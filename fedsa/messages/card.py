@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from fedsa.messages.checks import MAX_OUTPUTS, MessageError
+from fedsa.messages.terms import Terms
 
 _Name = Annotated[str, Field(min_length=1, max_length=128)]
 _Size = Annotated[int, Field(ge=1, le=65_536)]
@@ -40,7 +41,10 @@ class Card:
     fingerprint : str
         sha256 over weights and configuration: a changed teacher shows.
     licence : str
-        Terms under which its answers may be used.
+        Licence under which its answers may be used.
+    terms : Terms | None
+        The policy in force for whoever asks; None where nothing is metered (a simulation whose
+        teachers have no policy).
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -57,6 +61,7 @@ class Card:
     bits: Annotated[int, Field(ge=1, le=8)]
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     licence: Annotated[str, Field(max_length=256)] = "unspecified"
+    terms: Terms | None = None
 
     def to_json(self) -> str:
         """Return the card as one line of JSON."""

@@ -23,9 +23,21 @@ MAX_CARDS = 4096
 
 @dataclass(frozen=True)
 class Described(Wired):
-    """The cards of a node's teachers."""
+    """The cards of a node's teachers.
+
+    Parameters
+    ----------
+    cards : tuple[Card, ...]
+        One a teacher.
+    software : str
+        Name and version of what answers, as in ``fedsa 0.1.0``.
+    clock : float
+        Its time, in seconds since 1970 (UTC).
+    """
 
     cards: tuple[Card, ...]
+    software: str = ""
+    clock: float = 0.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.cards, tuple) or len(self.cards) > MAX_CARDS:
@@ -33,6 +45,8 @@ class Described(Wired):
         ids = [card.id for card in self.cards]
         if len(set(ids)) != len(ids):
             raise MessageError("The message holds two cards of one teacher.")
+        check_sentence("software", self.software, 64)
+        check_real("clock", self.clock, 0.0, 2.0**40)
 
 
 @dataclass(frozen=True)

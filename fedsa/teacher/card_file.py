@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from fedsa.errors import TeacherFileError
+from fedsa.teacher.policy import PolicySection
 
 _Positive = Annotated[int, Field(ge=1, le=65_536)]
 _Name = Annotated[str, Field(min_length=1, max_length=128)]
@@ -62,6 +63,8 @@ class CardFile(_Section):
     model: ModelSection
     input: InputSection
     saliency: SaliencySection = SaliencySection()
+    policy: PolicySection | None = None
+    """Without one, a gateway answers nothing but the card, and a simulation everything."""
 
     @property
     def outputs(self) -> int:
