@@ -107,8 +107,32 @@ class Teacher:
             ``shape`` if the items cannot be brought to the model's input, ``model`` if the model
             raises or answers with the wrong shape or with numbers that are not finite.
         """
-        parts = [self._answer(self._fit(part)).numpy() for part in _batches(inputs)]
-        return np.concatenate(parts)
+        # In float64, so that rows of thousands of classes still sum to one in float32.
+        raw = torch.from_numpy(self.logits(inputs)).to(torch.float64)
+        answers: np.ndarray = self._task.answer(raw).float().numpy()
+        return answers
+
+    def logits(self, inputs: np.ndarray) -> np.ndarray:
+        """Return what the model gives before :meth:`predict` makes answers of it.
+
+        For what runs behind the institution's door only, such as a temperature.
+
+        Parameters
+        ----------
+        inputs : np.ndarray
+            ``(n, *any)`` uint8 or float32.
+
+        Returns
+        -------
+        np.ndarray
+            ``(n, outputs)`` float32, finite.
+
+        Raises
+        ------
+        Fault
+            As :meth:`predict`.
+        """
+        return np.concatenate([self._raw(self._fit(part)).numpy() for part in _batches(inputs)])
 
     def saliency(self, inputs: np.ndarray, method: str) -> Tensor:
         """Return where the model looks, ``(n, *spatial)`` float32 at its own input size.
@@ -140,7 +164,7 @@ class Teacher:
     def _fit(self, part: np.ndarray) -> Tensor:
         return fit(part, self._shape)
 
-    def _answer(self, inputs: Tensor) -> Tensor:
+    def _raw(self, inputs: Tensor) -> Tensor:
         try:
             raw = self.backend.forward(self._scale(inputs))
             fits = raw.shape == (len(inputs), self.file.outputs) and bool(raw.isfinite().all())
@@ -148,8 +172,7 @@ class Teacher:
             raise Fault("model") from error
         if not fits:
             raise Fault("model")
-        # In float64, so that rows of thousands of classes still sum to one in float32.
-        return self._task.answer(raw.to(torch.float64)).float()
+        return raw.float()
 
     def _maps(self, part: np.ndarray, method: str) -> Tensor:
         if method not in self.card.methods:

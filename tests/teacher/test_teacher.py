@@ -48,6 +48,17 @@ def test_predict_is_the_models_softmax_over_many_batches(make_teacher: Make) -> 
     assert np.allclose(found.sum(axis=1), 1.0, atol=1e-6)
 
 
+def test_logits_are_what_the_answers_are_made_of(make_teacher: Make, items: np.ndarray) -> None:
+    path = make_teacher()
+    teacher = Teacher.load(path)
+    found = teacher.logits(items)
+    with torch.no_grad():
+        wanted = _model(path)(torch.from_numpy(items).float() / 255).numpy()
+    assert found.dtype == np.float32 and np.allclose(found, wanted, atol=1e-5)
+    answers = torch.from_numpy(found).double().softmax(dim=1).float().numpy()
+    assert np.array_equal(teacher.predict(items), answers)
+
+
 def test_a_teacher_of_another_size_answers_the_same_set(
     make_teacher: Make, items: np.ndarray
 ) -> None:
