@@ -50,7 +50,7 @@ def test_predict_is_the_models_softmax_over_many_batches(make_teacher: Make) -> 
 
 def test_logits_are_what_the_answers_are_made_of(make_teacher: Make, items: np.ndarray) -> None:
     path = make_teacher()
-    teacher = Teacher.load(path)
+    teacher, items = Teacher.load(path), items[:, :, :12, :12]
     found = teacher.logits(items)
     with torch.no_grad():
         wanted = _model(path)(torch.from_numpy(items).float() / 255).numpy()
