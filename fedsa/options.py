@@ -125,5 +125,7 @@ class TeacherOptions(Options):
     """0 leaves the teacher untrained."""
     relevant: bool = True
     """Ground truth for the report only; no strategy ever sees it."""
+    lie: Literal["inflated-score", "flipped-labels", "nan", "constant", "random"] | None = None
+    """What it says in place of its answers; see :mod:`fedsa.teacher.lies`."""
     count: Positive = 1
     """Copies with their own shard and seed, named ``id-1``, ``id-2``, ..."""

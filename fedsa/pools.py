@@ -59,7 +59,10 @@ def pool_key(scenario: Scenario) -> str:
         "version": __version__,
         "seed": scenario.seed,
         "task": task.model_dump(mode="json", include={"data", "classes", "items", "test_items"}),
-        "teachers": [t.model_dump(mode="json", exclude={"relevant", "count"}) for t in pool],
+        "teachers": [
+            t.model_dump(mode="json", exclude={"relevant", "count"}, exclude_none=True)
+            for t in pool
+        ],
         "files": files,
         "torch": torch.__version__,
         "saliency": scenario.saliency.model_dump(mode="json", include={"method", "grid", "bits"}),
@@ -173,6 +176,8 @@ def _make(
         save_file(tensors, making / "weights.safetensors")
         card = _card(options, shard, shape, scaling, saliency)
         (making / "teacher.toml").write_text(card, encoding="utf-8")
+        if options.lie is not None:
+            (making / "lie.json").write_text(json.dumps({"lie": options.lie}), encoding="utf-8")
         try:
             making.rename(folder / options.id)
         except OSError:

@@ -18,6 +18,7 @@ from fedsa.pools import cache, pool_key
 from fedsa.run_config import scenario_of
 from fedsa.teacher.desk import answer
 from fedsa.teacher.faults import Fault, failure
+from fedsa.teacher.lies import told
 from fedsa.teacher.sets import SetStore
 from fedsa.teacher.teacher import Teacher
 
@@ -150,7 +151,8 @@ def respond(
             torch.set_num_threads(1)
         partition, partitions = int(node_config["partition-id"]), int(node_config["num-partitions"])
         shelf = Shelf(pool, ids_of(pool, partition, partitions), _CACHE)
-        return answer(request, shelf, SetStore(pool.parent.parent / "sets"))
+        reply = answer(request, shelf, SetStore(pool.parent.parent / "sets"))
+        return told(request, reply, pool)
     except MessageError:
         return failure("malformed")
     except Fault as fault:
