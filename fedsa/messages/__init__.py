@@ -23,7 +23,7 @@ from fedsa.messages.replies import (
     check_reply,
 )
 from fedsa.messages.requests import Describe, Offer, Predict, Request, Saliency, Score, offers
-from fedsa.messages.terms import Limit, Terms
+from fedsa.messages.terms import Cost, Limit, Terms
 from fedsa.messages.wire import OVERHEAD
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "REQUESTS",
     "Card",
     "CompactAnswers",
+    "Cost",
     "Describe",
     "Described",
     "Failure",

@@ -32,6 +32,26 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What one item is charged when its map is made by a method that is not charged as one item.
+
+    Parameters
+    ----------
+    method : str
+        A saliency method, as on the card.
+    items : int
+        Items that a map is charged as. A perturbation method is charged as the forward passes
+        that it takes; a score over maps that the same coordinator has paid for is charged one
+        item a map.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    method: Annotated[str, Field(min_length=1, max_length=128)]
+    items: Annotated[int, Field(ge=1, le=10**6)]
+
+
+@dataclass(frozen=True)
 class Terms:
     """The policy in force, for the coordinator that asks.
 
@@ -51,6 +71,8 @@ class Terms:
         What the noise guarantees for all that the limits allow in one window, by a
         (epsilon, delta) account whose unit is the whole teacher; ``epsilon`` 0 says that there
         is no noise and no such guarantee.
+    costs : tuple[Cost, ...]
+        Saliency methods that are charged more than one item a map.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -64,7 +86,16 @@ class Terms:
     sigma: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
     epsilon: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
     delta: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    costs: Annotated[tuple[Cost, ...], Field(max_length=64)] = ()
 
-    def left(self, call: str) -> int:
-        """Return how many items may still be asked about by one kind of question."""
-        return sum(limit.left for limit in self.limits if limit.call == call)
+    def left(self, call: str, method: str = "") -> int:
+        """Return how many new items may still be asked about by one kind of question.
+
+        For ``saliency`` and ``score`` name the method, since some are charged more than others.
+        """
+        left = sum(limit.left for limit in self.limits if limit.call == call)
+        return left // self.cost(method)
+
+    def cost(self, method: str) -> int:
+        """Return what one new item is charged when its map is made by ``method``."""
+        return next((cost.items for cost in self.costs if cost.method == method), 1)

@@ -99,21 +99,52 @@ def compact(maps: Tensor, grid: int, bits: int) -> CompactMaps:
     DataError
         If a value is negative or not finite, or the maps are not one- to three-dimensional.
     """
+    return quantised(pooled(maps, grid), bits)
+
+
+def cells(spatial: tuple[int, ...], grid: int) -> int:
+    """Return how many cells :func:`compact` makes of a map of a ``spatial`` size.
+
+    Examples
+    --------
+    >>> cells((28, 28), 7), cells((13,), 7), cells((60,), 7)
+    (49, 13, 49)
+    """
+    if len(spatial) == 1:
+        return min(spatial[0], grid * grid)
+    return grid * grid if len(spatial) == 2 else _side(grid) ** 3
+
+
+def pooled(maps: Tensor, grid: int) -> Tensor:
+    """Return maps ``(n, *spatial)`` pooled as :func:`compact` does, float64 ``(n, cells)``.
+
+    Raises
+    ------
+    DataError
+        As :func:`compact`.
+    """
     maps = maps.detach().to(torch.float64).cpu()
     if not bool(torch.isfinite(maps).all()) or bool((maps < 0).any()):
         raise DataError("Saliency maps must be finite and not negative.")
     # Summing would overflow or vanish for extreme scales; the scale means nothing anyway.
     maps = maps / maps.flatten(1).amax(dim=1).clamp_min(1e-300).view(-1, *[1] * (maps.ndim - 1))
     if maps.ndim == 2:
-        cells = min(maps.shape[1], grid * grid)
-        pooled = F.adaptive_avg_pool1d(maps[:, None], cells)
+        found = F.adaptive_avg_pool1d(maps[:, None], cells((maps.shape[1],), grid))
     elif maps.ndim == 3:
-        pooled = F.adaptive_avg_pool2d(maps[:, None], grid)
+        found = F.adaptive_avg_pool2d(maps[:, None], grid)
     elif maps.ndim == 4:
-        pooled = F.adaptive_avg_pool3d(maps[:, None], round((grid * grid) ** (1 / 3)))
+        found = F.adaptive_avg_pool3d(maps[:, None], _side(grid))
     else:
         raise DataError(f"Saliency maps have one to three dimensions, not {maps.ndim - 1}.")
-    pooled = pooled.flatten(1)
-    share = pooled / pooled.amax(dim=1, keepdim=True).clamp_min(1e-300)
+    return found.flatten(1)
+
+
+def quantised(cells: Tensor, bits: int) -> CompactMaps:
+    """Return pooled maps ``(n, cells)``, not negative, with ``bits`` a cell."""
+    share = cells / cells.amax(dim=1, keepdim=True).clamp_min(1e-300)
     levels = (1 << bits) - 1
     return CompactMaps((share * levels).round().to(torch.uint8).numpy(), bits)
+
+
+def _side(grid: int) -> int:
+    return round((grid * grid) ** (1 / 3))

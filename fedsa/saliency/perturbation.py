@@ -24,6 +24,8 @@ from fedsa.seeding import torch_generator
 
 CELLS = 49
 """Patches that cover an input: 7 x 7 of an image, 49 bins of a vector."""
+MASKS = 96
+"""Random masks of :func:`rise`."""
 
 
 def occlusion(model: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
@@ -44,7 +46,7 @@ def occlusion(model: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
 
 
 def rise(
-    model: Callable[[Tensor], Tensor], inputs: Tensor, seed: int = 0, masks: int = 96
+    model: Callable[[Tensor], Tensor], inputs: Tensor, seed: int = 0, masks: int = MASKS
 ) -> Tensor:
     """Return the mean mask, weighted by the own class's probability under it, ``(n, *spatial)``.
 
@@ -80,6 +82,17 @@ def lattice(spatial: tuple[int, ...]) -> Tensor:
         bars = bars.view(1, count, *[1] * (patches.ndim - 1), size)
         patches = (patches[:, None, ..., None] * bars).flatten(0, 1)
     return patches
+
+
+def passes(method: str, spatial: tuple[int, ...]) -> int:
+    """Return how many forward passes a map by ``occlusion`` or ``rise`` takes of one item.
+
+    Examples
+    --------
+    >>> passes("occlusion", (28, 28)), passes("rise", (28, 28))
+    (50, 97)
+    """
+    return 1 + (len(lattice(spatial)) if method == "occlusion" else MASKS)
 
 
 def random_masks(spatial: tuple[int, ...], masks: int, seed: int) -> Tensor:
