@@ -1,0 +1,89 @@
+"""``fedsa teacher``: what an institution's engineer does with a private model."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fedsa.cli.main import app
+
+teacher_app = typer.Typer(
+    name="teacher",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help=(
+        "At an institution: check, serve and watch over a private model.\n\n"
+        "Write a **teacher.toml**, try it with **fedsa teacher check teacher.toml**, look with "
+        "**card** at what the outside will see, and answer with **serve**. What may be asked, by "
+        "whom and how often stands in the file's **[policy]**; without it only the card is shown. "
+        "**approve** lets a transfer set be asked about, **ledger** tells what was spent, "
+        "**audit** shows and proves what left."
+    ),
+)
+app.add_typer(teacher_app)
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The teacher's TOML file.")]
+State = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="FEDSA_STATE",
+        help="Folder of the institution's own records: ledger, audit, transfer sets.",
+        show_default="~/.local/state/fedsa",
+    ),
+]
+
+
+def state_of(given: Path | None) -> Path:
+    """Return the folder of the records, by option, ``FEDSA_STATE``, or the usual place."""
+    if given is not None:
+        return given
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "fedsa"
+
+
+@teacher_app.command()
+def serve(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Teachers' TOML files.")],
+    address: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="unix:///path, or host:port with mutual TLS.")
+    ],
+    state: State = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="This gateway's certificate, PEM (TCP only).")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key, PEM (TCP only).")] = None,
+    client_ca: Annotated[
+        Path | None, typer.Option(help="Authority of the callers' certificates, PEM (TCP only).")
+    ] = None,
+    grace: Annotated[
+        float, typer.Option(min=0.0, help="Seconds to finish what is under way when stopped.")
+    ] = 10.0,
+) -> None:
+    """Answer questions about the teachers of FILE... until stopped (Ctrl-C, SIGTERM).
+
+    On a unix socket whoever may write to it is the caller *local*: mind the socket's group. On
+    TCP callers must show a certificate; its common name is who they are to the policy.
+
+    It listens at once and answers *starting* until the models are loaded. The exit code is 0
+    after a stop, and not 0 if a model cannot be loaded.
+    """
+    from fedsa.teacher.gateway.address import GatewayError
+    from fedsa.teacher.gateway.process import serve as run
+    from fedsa.teacher.gateway.tls import Tls
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    paths = (certificate, key, client_ca)
+    tls = None
+    if certificate is not None and key is not None and client_ca is not None:
+        tls = Tls(certificate, key, client_ca)
+    elif any(path is not None for path in paths):
+        raise GatewayError("Give --certificate, --key and --client-ca together, or none of them.")
+    run(files, address, state_of(state), tls, grace=grace, told=_say)
+
+
+def _say(line: str) -> None:
+    typer.echo(line)  # flushes, for whoever waits for the line

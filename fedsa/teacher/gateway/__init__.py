@@ -1,0 +1,1 @@
+"""The gateway: a long-lived process that holds the teachers, and the client that asks it."""
