@@ -7,9 +7,9 @@ being the Bhattacharyya coefficient sum_y sqrt(p(y|a) p(y|b)).
 
 from __future__ import annotations
 
-import torch
-from scipy.stats import rankdata
 from torch import Tensor
+
+from fedsa.transferability.pairs import roots, spearman
 
 
 def rsa(answers: Tensor, labels: Tensor | None, student: Tensor) -> float:
@@ -22,15 +22,5 @@ def rsa(answers: Tensor, labels: Tensor | None, student: Tensor) -> float:
     labels : Tensor | None
         Not used.
     """
-    a, b = _ranks(answers), _ranks(student)
-    norms = a.norm() * b.norm()
-    return float(a @ b / norms) if float(norms) > 0 else 0.0
-
-
-def _ranks(answers: Tensor) -> Tensor:
-    roots = answers.double().clamp_min(0.0).sqrt()
-    similar = roots @ roots.T
-    rows, columns = torch.triu_indices(len(answers), len(answers), offset=1)
-    # Rounding would break ties of items that are answered alike, and rank pure noise.
-    ranks = torch.from_numpy(rankdata(similar[rows, columns].numpy().round(9)))
-    return ranks - ranks.mean()
+    a, b = roots(answers), roots(student)
+    return spearman(a @ a.T, b @ b.T)
