@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
+from flwr.superlink.grid import InMemoryGrid
 
+from fedsa.deploy.look import look
 from fedsa.runs.serve import serve
 from strategies import STRATEGIES
 
@@ -13,5 +15,9 @@ app = ServerApp()
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Run one scenario to its end; what happens is told in the run folder."""
-    serve(grid, context.run_config, STRATEGIES)
+    """Run one scenario to its end, or only look who is there; see the run folder."""
+    if context.run_config.get("mode") == "check":
+        look(grid, context.run_config)
+        return
+    deployed = not isinstance(grid, InMemoryGrid)  # a simulation's nodes are in this process
+    serve(grid, context.run_config, STRATEGIES, deployed=deployed)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import socket
 import subprocess
-import sys
 import sysconfig
 import time
 import uuid
@@ -20,19 +18,16 @@ from typing import Any
 import psutil
 
 from fedsa.errors import RunError
+from fedsa.launcher import commands
 from fedsa.launcher.processes import MARK, end, home, is_alive
 
 STARTUP = 60.0
 SERVER = "flwr-simulation"
 """Flower's process in which the ServerApp runs and, under Ray, the clients."""
 _QUIET = {
-    "FLWR_TELEMETRY_ENABLED": "0",
-    "FLWR_DISABLE_UPDATE_CHECK": "1",
-    # Without this every run would install a second set of dependencies.
-    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+    **commands.QUIET,
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "PYTHONUNBUFFERED": "1",
     # Threads that spin while they wait take tenfold time on cores that others use too.
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "0",
@@ -124,7 +119,6 @@ class Flower:
         RunError
             If Flower refuses it; the sentence holds Flower's own last line.
         """
-        settings = " ".join(f"{key}={json.dumps(value)}" for key, value in run_config.items())
         federation = f"num-supernodes={nodes} client-resources-num-cpus=1"
         if "RAY_ADDRESS" not in os.environ:  # a cluster that runs already has its own size
             federation += f" init-args-num-cpus={actors}"
@@ -135,16 +129,11 @@ class Flower:
             "--format",
             "json",
             "-c",
-            settings,
+            commands.settings(run_config),
             "--federation-config",
             federation,
         )
-        if not found.get("success") or "run-id" not in found:
-            raise RunError(
-                f"Flower did not take the run: {found.get('error-message', found)} "
-                f"(see {self.log})."
-            )
-        return int(found["run-id"])
+        return commands.run_id(found, self.log)
 
     def is_serving(self) -> bool | None:
         """Whether the process lives in which the server's side runs; None if it never started.
@@ -166,27 +155,12 @@ class Flower:
         return str(runs[0].get("status", "unknown"))
 
     def _flwr(self, *arguments: str) -> dict[str, Any]:
-        done = subprocess.run(
-            [_script("flwr"), *arguments],
-            env=self.environment,
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        with self.log.open("a", encoding="utf-8") as log:
-            log.write(done.stderr)
-        try:
-            found: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
-        except ValueError:
-            lines = (done.stdout + done.stderr).strip().splitlines()
-            return {"success": False, "error-message": lines[-1] if lines else "no output"}
-        return found
+        return commands.flwr(*arguments, environment=self.environment, cwd=self.home, log=self.log)
 
     def _popen(self, command: list[str]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [_script(command[0]), *command[1:]],
+                [commands.script(command[0]), *command[1:]],
                 env=self.environment,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
@@ -206,18 +180,6 @@ class Flower:
         raise RunError(
             f"Flower's SuperLink did not start on port {self.port}: see {self.log} for why."
         )
-
-
-def _script(name: str) -> str:
-    """Return the path of a console script of this very environment."""
-    beside = Path(sysconfig.get_path("scripts")) / name
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
-        raise RunError(
-            f"The command '{name}' is not installed beside {sys.executable}: "
-            "install Flower with pip install 'flwr[simulation]'."
-        )
-    return found
 
 
 def _below(pid: int, script: str) -> psutil.Process | None:

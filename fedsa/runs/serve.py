@@ -15,9 +15,12 @@ from fedsa.registry import Registry
 from fedsa.run_config import scenario_of
 from fedsa.runs.conduct import conduct
 from fedsa.runs.folder import RunFolder
+from fedsa.runs.serving import serving
 
 
-def serve(grid: Any, run_config: Mapping[str, Any], strategies: Registry) -> None:
+def serve(
+    grid: Any, run_config: Mapping[str, Any], strategies: Registry, *, deployed: bool = False
+) -> None:
     """Conduct the run that a run config describes.
 
     Parameters
@@ -28,6 +31,10 @@ def serve(grid: Any, run_config: Mapping[str, Any], strategies: Registry) -> Non
         See the app's ``pyproject.toml``: ``scenario, strategy, seed, set, run-dir, resume``.
     strategies : Registry
         The recipes to choose from.
+    deployed : bool
+        Whether the nodes are institutions. Then the scenario's teachers are not trained, since
+        the institutions bring theirs; which items make up the transfer set still follows from
+        the whole scenario, so that it is the same one as in a simulation.
 
     Raises
     ------
@@ -43,10 +50,10 @@ def serve(grid: Any, run_config: Mapping[str, Any], strategies: Registry) -> Non
     else:
         folder = RunFolder.create(Path(named) if named else default_folder(scenario.name), scenario)
     print(f"fedsa: the run's folder is {folder.path.resolve()}", flush=True)
-    with folder.telling():
+    with serving(folder.path), folder.telling():
         recipe = strategies.get(scenario.strategy)
         parts = split(scenario)
-        if scenario.teachers:
+        if scenario.teachers and not deployed:
 
             def tell(teacher: str, done: int, of: int) -> None:
                 if done < of:

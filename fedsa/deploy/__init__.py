@@ -1,0 +1,1 @@
+"""A federation for real: certificates and keys, bundles approved by hash, checks before a run."""
