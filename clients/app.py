@@ -1,19 +1,19 @@
-"""The ClientApp: carries each question to the teachers' host and its reply back, nothing else."""
+"""The ClientApp: carries each question to the teachers' door and its reply back, nothing else."""
 
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from fedsa.messages import to_record
+from fedsa.teacher.door import respond
 from fedsa.teacher.faults import failure
-from fedsa.teacher.host import respond
 
 app = ClientApp()
 
 
 def _forward(message: Message, context: Context) -> Message:
     try:
-        kind = message.metadata.message_type
-        reply = respond(message.content, kind, context.node_config, context.run_config)
+        kind, ttl = message.metadata.message_type, message.metadata.ttl
+        reply = respond(message.content, kind, context.node_config, context.run_config, ttl)
         record = to_record(reply)
     except Exception:  # Flower would send the text of an exception, paths and all
         record = to_record(failure("internal"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from fedsa.errors import DataError
 from fedsa.registry import Registry
+
+if TYPE_CHECKING:  # a process that only forwards questions knows the maps' form, and no network
+    from torch import Tensor, nn
 
 METHODS = Registry(
     "saliency",
@@ -56,12 +57,14 @@ def maps(method: str, model: nn.Module, inputs: Tensor, seed: int = 0) -> Tensor
     DataError
         If the method gives maps of the wrong shape, or values that are negative or not finite.
     """
+    import torch
+
     function = METHODS.get(method)
     draws = "seed" in inspect.signature(function).parameters
     found = function(model, inputs, seed=seed) if draws else function(model, inputs)
     spatial = inputs.shape[2:] if inputs.ndim > 2 else inputs.shape[1:]
-    if not isinstance(found, Tensor) or found.shape != (len(inputs), *spatial):
-        shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+    if not isinstance(found, torch.Tensor) or found.shape != (len(inputs), *spatial):
+        shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
         raise DataError(
             f"The saliency method '{method}' gave {shape} where maps of shape "
             f"{(len(inputs), *spatial)} are needed: return one map an item, channels summed."

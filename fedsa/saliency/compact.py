@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from fedsa.errors import DataError
+
+if TYPE_CHECKING:  # a process that only forwards questions knows the maps' form, and no network
+    from torch import Tensor
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -123,6 +124,9 @@ def pooled(maps: Tensor, grid: int) -> Tensor:
     DataError
         As :func:`compact`.
     """
+    import torch
+    from torch.nn import functional as F
+
     maps = maps.detach().to(torch.float64).cpu()
     if not bool(torch.isfinite(maps).all()) or bool((maps < 0).any()):
         raise DataError("Saliency maps must be finite and not negative.")
@@ -143,8 +147,8 @@ def quantised(cells: Tensor, bits: int) -> CompactMaps:
     """Return pooled maps ``(n, cells)``, not negative, with ``bits`` a cell."""
     share = cells / cells.amax(dim=1, keepdim=True).clamp_min(1e-300)
     levels = (1 << bits) - 1
-    return CompactMaps((share * levels).round().to(torch.uint8).numpy(), bits)
+    return CompactMaps((share * levels).round().numpy().astype(np.uint8), bits)
 
 
 def _side(grid: int) -> int:
-    return round((grid * grid) ** (1 / 3))
+    return round(math.cbrt(grid * grid))
