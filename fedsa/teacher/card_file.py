@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import tomllib
-import zipfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import Discriminator, Field, Tag, ValidationError
 
 from fedsa.errors import TeacherFileError
+from fedsa.teacher.compute import ComputeSection
+from fedsa.teacher.model_section import ModelSection
+from fedsa.teacher.model_section import faults as model_faults
 from fedsa.teacher.policy import PolicySection
+from fedsa.teacher.section import Section
 
 _Positive = Annotated[int, Field(ge=1, le=65_536)]
 _Name = Annotated[str, Field(min_length=1, max_length=128)]
-_PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ModelSection(_Section):
-    """``factory`` with ``weights`` (safetensors), or ``program`` (``.pt2``); relative paths."""
-
-    factory: str | None = None
-    weights: Path | None = None
-    program: Path | None = None
-
-
-class InputSection(_Section):
+class InputSection(Section):
     """What the model takes: items of ``shape`` with values in [low, high], then (x-mean)/std."""
 
     shape: Annotated[tuple[_Positive, ...], Field(min_length=1, max_length=4)]
@@ -39,7 +29,7 @@ class InputSection(_Section):
     std: tuple[Annotated[float, Field(gt=0.0)], ...] = ()
 
 
-class SaliencySection(_Section):
+class SaliencySection(Section):
     """The finest maps that may leave or be compared, and by which methods (empty: built-in)."""
 
     grid: Annotated[int, Field(ge=2, le=32)] = 7
@@ -47,7 +37,7 @@ class SaliencySection(_Section):
     methods: tuple[_Name, ...] = ()
 
 
-class CardFile(_Section):
+class CardFile(Section):
     """A teacher's TOML file, validated; see :func:`read`."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -62,6 +52,7 @@ class CardFile(_Section):
     architecture: _Name = "undisclosed"
     model: ModelSection
     input: InputSection
+    compute: ComputeSection = ComputeSection()
     saliency: SaliencySection = SaliencySection()
     policy: PolicySection | None = None
     """Without one, a gateway answers nothing but the card, and a simulation everything."""
@@ -95,18 +86,13 @@ def read(path: Path) -> CardFile:
     except ValidationError as error:
         faults += [_sentence(dict(fault)) for fault in error.errors()]
     # Checked on the document, so that these faults show beside those of the types above.
-    faults += _model_faults(document.get("model"), path.parent)
+    faults += model_faults(document.get("model"), path.parent)
     if card is not None:
-        faults += _input_faults(card)
+        faults += _input_faults(card) + _compute_faults(card)
     if faults or card is None:
         lines = "\n".join(f"  {fault}" for fault in dict.fromkeys(faults))
         raise TeacherFileError(f"The teacher file '{path}' cannot be used:\n{lines}")
-    files = {
-        key: (path.parent / file).resolve()
-        for key in ("weights", "program")
-        if (file := getattr(card.model, key)) is not None
-    }
-    return card.model_copy(update={"model": card.model.model_copy(update=files)})
+    return card.model_copy(update={"model": card.model.located(path.parent)})
 
 
 def _sentence(fault: dict[str, Any]) -> str:
@@ -117,53 +103,6 @@ def _sentence(fault: dict[str, Any]) -> str:
     if fault["type"] == "missing":
         return f"{where}: this key is required."
     return f"{where}: {fault['msg'][0].lower()}{fault['msg'][1:]} (got {fault.get('input')!r})."
-
-
-def _model_faults(model: Any, folder: Path) -> list[str]:
-    if not isinstance(model, dict):
-        return []
-    faults = []
-    factory, weights, program = (model.get(key) for key in ("factory", "weights", "program"))
-    if program is not None and (factory is not None or weights is not None):
-        faults.append("model: give factory and weights, or program, not both.")
-    elif program is None and (factory is None or weights is None):
-        faults.append("model: give factory and weights (safetensors), or program (.pt2).")
-    if isinstance(weights, str):
-        faults += _file_faults("model.weights", folder / weights, ".safetensors")
-    if isinstance(program, str):
-        faults += _file_faults("model.program", folder / program, ".pt2")
-    return faults
-
-
-def _file_faults(key: str, file: Path, suffix: str) -> list[str]:
-    pickle = file.suffix in _PICKLES
-    if not file.is_file():
-        found = [f"{key}: there is no file '{file}'."]
-    else:
-        pickle, found = pickle or _pickled(file), []
-    if pickle:
-        found.append(
-            f"{key}: '{file.name}' is a pickle, which can run code when it is read; save the "
-            f"weights with safetensors (save_file) or the model with torch.export.save (.pt2)."
-        )
-    elif file.suffix != suffix:
-        found.append(f"{key}: '{file.name}' should be a {suffix} file.")
-    return found
-
-
-def _pickled(file: Path) -> bool:
-    """Whether a file is a pickle or holds one as ``torch.save`` writes it."""
-    with file.open("rb") as opened:
-        head = opened.read(4)
-    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        return True
-    if head != b"PK\x03\x04":
-        return False
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return any(name.endswith("/data.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
-        return False
 
 
 def _input_faults(card: CardFile) -> list[str]:
@@ -182,4 +121,16 @@ def _input_faults(card: CardFile) -> list[str]:
             )
     if isinstance(card.classes, tuple) and len(set(card.classes)) < len(card.classes):
         faults.append("classes: a name is given twice.")
+    return faults
+
+
+def _compute_faults(card: CardFile) -> list[str]:
+    model, compute, faults = card.model, card.compute, []
+    if compute.autocast != "off" and any((model.onnx, model.estimator, model.callable)):
+        faults.append("compute.autocast: goes with a PyTorch model only; set it to off.")
+    if compute.device.startswith("cuda") and any((model.estimator, model.callable)):
+        faults.append(
+            "compute.device: an estimator or a callable is not moved to a GPU; leave it at cpu "
+            "(a callable may use one by itself)."
+        )
     return faults

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 
@@ -15,18 +19,26 @@ from fedsa import saliency
 from fedsa.messages import Card
 from fedsa.saliency.compact import CompactMaps, compact
 from fedsa.task import Classification
-from fedsa.teacher import backend as backends
-from fedsa.teacher.backend import BATCH, Backend
+from fedsa.teacher import backends
+from fedsa.teacher.backends import Backend
+from fedsa.teacher.batching import Batcher, never
 from fedsa.teacher.card_file import CardFile, read
 from fedsa.teacher.faults import Fault
-from fedsa.teacher.preprocessing import Scale, Scaled, fit
+from fedsa.teacher.memory import Portions
+from fedsa.teacher.model_section import FILES
+from fedsa.teacher.preprocessing import Scale, Scaled, check, fit
+
+LOOK = 256
+"""Items whose maps are made in one go; a method may draw the same noise for all of them."""
 
 _KEPT = 4  # sets of compact maps, a few kilobytes each
 _SEED = 0  # of methods that draw masks or noise: looks compare only under one seed
+# Captum's methods draw from PyTorch's one generator, so those of two teachers take turns.
+_DRAWING = threading.Lock()
 
 
 class Teacher:
-    """A loaded teacher; use :meth:`load`.
+    """A loaded teacher; use :meth:`load`. Any number of threads may ask it at once.
 
     Parameters
     ----------
@@ -40,12 +52,23 @@ class Teacher:
         self.file = file
         self.backend = backend
         self._shape = tuple(file.input.shape)
-        self._scale = Scale.of(file.input)
+        self._scale = Scale.of(file.input, backend.device)
         names = file.classes
         if isinstance(names, int):
             names = tuple(map(str, range(names)))
         self._task = Classification(names)
+        self._gradients = backends.has_gradients(backend, self._shape)
+        compute = file.compute
+        self._batcher = Batcher(
+            self._forward,
+            compute.batch,
+            compute.wait_ms / 1000,
+            compute.concurrency,
+            compute.threads,
+        )
+        self._looks = Portions(LOOK)
         self._kept: dict[tuple[object, ...], CompactMaps] = {}
+        self._lock = threading.Lock()
 
     @classmethod
     def load(cls, path: Path | str) -> Teacher:
@@ -62,9 +85,10 @@ class Teacher:
     @cached_property
     def card(self) -> Card:
         """What may be known of this teacher outside."""
-        gradients = backends.has_gradients(self.backend, self._shape)
-        known = saliency.METHODS.builtins if gradients else saliency.QUERY_ONLY
         file = self.file
+        methods = set(file.saliency.methods or saliency.METHODS.builtins)
+        if not self._gradients:
+            methods -= saliency.METHODS.builtins.keys() - saliency.QUERY_ONLY
         return Card(
             id=file.id,
             task=self._task.kind,
@@ -72,8 +96,8 @@ class Teacher:
             classes=None if isinstance(file.classes, int) else file.classes,
             shape=self._shape,
             architecture=file.architecture,
-            gradients=gradients,
-            methods=tuple(sorted(file.saliency.methods or known)),
+            gradients=self._gradients,
+            methods=tuple(sorted(methods)),
             grid=file.saliency.grid,
             bits=file.saliency.bits,
             fingerprint=self._fingerprint(),
@@ -82,19 +106,21 @@ class Teacher:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the model's parameters and buffers; 0 where it shows none."""
+        """Bytes of the model's parameters and buffers, or of its files where it shows none."""
         module = self.backend.module
         if module is None:
-            return 0
+            return sum(file.stat().st_size for file in self.backend.files if file.exists())
         return sum(tensor.nbytes for tensor in [*module.parameters(), *module.buffers()])
 
-    def predict(self, inputs: np.ndarray) -> np.ndarray:
+    def predict(self, inputs: np.ndarray, cancelled: Callable[[], bool] = never) -> np.ndarray:
         """Answer a transfer set's items.
 
         Parameters
         ----------
         inputs : np.ndarray
             ``(n, *any)`` uint8 or float32.
+        cancelled : Callable[[], bool]
+            Whether the caller has withdrawn; looked at before each forward pass, in any thread.
 
         Returns
         -------
@@ -105,22 +131,23 @@ class Teacher:
         ------
         Fault
             ``shape`` if the items cannot be brought to the model's input, ``model`` if the model
-            raises or answers with the wrong shape or with numbers that are not finite.
+            raises or answers with the wrong shape or with numbers that are not finite,
+            ``cancelled``.
         """
         # In float64, so that rows of thousands of classes still sum to one in float32.
-        raw = torch.from_numpy(self.logits(inputs)).to(torch.float64)
+        raw = torch.from_numpy(self.logits(inputs, cancelled)).to(torch.float64)
         answers: np.ndarray = self._task.answer(raw).float().numpy()
         return answers
 
-    def logits(self, inputs: np.ndarray) -> np.ndarray:
+    def logits(self, inputs: np.ndarray, cancelled: Callable[[], bool] = never) -> np.ndarray:
         """Return what the model gives before :meth:`predict` makes answers of it.
 
         For what runs behind the institution's door only, such as a temperature.
 
         Parameters
         ----------
-        inputs : np.ndarray
-            ``(n, *any)`` uint8 or float32.
+        inputs, cancelled
+            As for :meth:`predict`.
 
         Returns
         -------
@@ -132,9 +159,18 @@ class Teacher:
         Fault
             As :meth:`predict`.
         """
-        return np.concatenate([self._raw(self._fit(part)).numpy() for part in _batches(inputs)])
+        check(tuple(inputs.shape[1:]), self._shape)
+        found = np.empty((len(inputs), self.file.outputs), np.float32)
+        batch = self.file.compute.batch
+        with self._batcher.caller():
+            for start in range(0, len(inputs), batch):
+                part = inputs[start : start + batch]
+                found[start : start + batch] = self._raw(part, cancelled)
+        return found
 
-    def saliency(self, inputs: np.ndarray, method: str) -> Tensor:
+    def saliency(
+        self, inputs: np.ndarray, method: str, cancelled: Callable[[], bool] = never
+    ) -> Tensor:
         """Return where the model looks, ``(n, *spatial)`` float32 at its own input size.
 
         The method sees the model behind its scaling, so that "no light" is the same for all
@@ -145,50 +181,86 @@ class Teacher:
         Fault
             As :meth:`predict`; ``method`` if this teacher does not answer that method.
         """
-        return torch.cat([self._maps(part, method) for part in _batches(inputs)])
+        return torch.cat([self._maps(part, method, cancelled) for part in _parts(inputs)])
 
-    def compact_maps(self, inputs: np.ndarray, method: str, grid: int, bits: int) -> CompactMaps:
+    def compact_maps(
+        self,
+        inputs: np.ndarray,
+        method: str,
+        grid: int,
+        bits: int,
+        cancelled: Callable[[], bool] = never,
+    ) -> CompactMaps:
         """Return :meth:`saliency` in its compact form, without ever holding all raw maps.
 
         The last few are kept: a selection that is renewed each round asks about the same probe
         items again, and a perturbation map costs as much as fifty answers.
         """
         key = (hashlib.sha256(inputs.tobytes()).digest(), inputs.shape, method, grid, bits)
-        if key not in self._kept:
-            parts = [compact(self._maps(part, method), grid, bits) for part in _batches(inputs)]
-            self._kept[key] = CompactMaps(np.concatenate([part.values for part in parts]), bits)
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is not None:
+            return kept
+        parts = [
+            compact(self._maps(part, method, cancelled), grid, bits).values
+            for part in _parts(inputs)
+        ]
+        found = CompactMaps(np.concatenate(parts), bits)
+        with self._lock:
+            self._kept[key] = found
             while len(self._kept) > _KEPT:
                 self._kept.pop(next(iter(self._kept)))
-        return self._kept[key]
+        return found
 
-    def _fit(self, part: np.ndarray) -> Tensor:
-        return fit(part, self._shape)
-
-    def _raw(self, inputs: Tensor) -> Tensor:
-        try:
-            raw = self.backend.forward(self._scale(inputs))
-            fits = raw.shape == (len(inputs), self.file.outputs) and bool(raw.isfinite().all())
-        except Exception as error:  # a model is anybody's code
-            raise Fault("model") from error
-        if not fits:
-            raise Fault("model")
+    def _forward(self, inputs: Tensor) -> Tensor:
+        """Do one pass on scaled inputs; raise ValueError if it gives the wrong shape."""
+        raw = self.backend.forward(inputs)
+        if raw.shape != (len(inputs), self.file.outputs):
+            raise ValueError(f"the model gives {tuple(raw.shape)} for {len(inputs)} items")
         return raw.float()
 
-    def _maps(self, part: np.ndarray, method: str) -> Tensor:
+    def _raw(self, part: np.ndarray, cancelled: Callable[[], bool]) -> np.ndarray:
+        def load(start: int, stop: int) -> Tensor:
+            return self._scale(fit(part[start:stop], self._shape, self.backend.device))
+
+        try:
+            raw = self._batcher.ask(load, len(part), cancelled).cpu().numpy()
+            finite = bool(np.isfinite(raw).all())
+        except Fault:
+            raise
+        except BaseException as error:  # a model is anybody's code
+            raise Fault("model") from error
+        if not finite:
+            raise Fault("model")
+        return raw
+
+    def _maps(self, part: np.ndarray, method: str, cancelled: Callable[[], bool]) -> Tensor:
         if method not in self.card.methods:
             raise Fault("method")
-        inputs = self._fit(part)
+        check(tuple(part.shape[1:]), self._shape)
+        module = None if method in saliency.QUERY_ONLY else self.backend.module
+        model = Scaled(self._scale, _Asked(self._batcher, cancelled) if module is None else module)
+
+        def one(start: int, stop: int) -> Tensor:
+            inputs = fit(part[start:stop], self._shape, self.backend.device)
+            with _DRAWING if module is not None and _draws(method) else nullcontext():
+                return saliency.maps(method, model.eval(), inputs, seed=_SEED).cpu()
+
         try:
-            module = self.backend.module
-            model = Scaled(self._scale, module if module is not None else _Asked(self.backend))
-            return saliency.maps(method, model.eval(), inputs, seed=_SEED)
-        except Exception as error:  # as above, and a method may be a plug-in
+            # Alone with the module, since methods hang hooks and gradients on it.
+            parts = self._batcher.run(
+                lambda: self._looks.run(one, len(part)), cancelled, alone=module is not None
+            )
+            return torch.cat(parts)
+        except Fault:
+            raise
+        except BaseException as error:  # as above, and a method may be a plug-in
             raise Fault("model") from error
 
     def _fingerprint(self) -> str:
         digest = hashlib.sha256()
-        document = self.file.model_dump(mode="json", exclude={"model"})
-        document["factory"] = self.file.model.factory
+        # How a model runs is not what it is, nor is where its files lie.
+        document = self.file.model_dump(mode="json", exclude={"model": set(FILES), "compute": True})
         digest.update(json.dumps(document, sort_keys=True).encode())
         for path in self.backend.files:
             with path.open("rb") as opened:
@@ -197,15 +269,20 @@ class Teacher:
 
 
 class _Asked(torch.nn.Module):
-    """A backend without a module, as what methods without gradients call."""
+    """A model of which only answers are used, in passes that others may come between."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, batcher: Batcher, cancelled: Callable[[], bool]) -> None:
         super().__init__()
-        self._backend = backend
+        self._batcher = batcher
+        self._cancelled = cancelled
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self._backend.forward(inputs)
+        return self._batcher.step(inputs, self._cancelled)
 
 
-def _batches(inputs: np.ndarray) -> list[np.ndarray]:
-    return [inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)]
+def _draws(method: str) -> bool:
+    return "seed" in inspect.signature(saliency.METHODS.get(method)).parameters
+
+
+def _parts(inputs: np.ndarray) -> list[np.ndarray]:
+    return [inputs[start : start + LOOK] for start in range(0, max(1, len(inputs)), LOOK)]

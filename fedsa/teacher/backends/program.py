@@ -16,8 +16,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.export.passes import move_to_device_pass
 
 from fedsa.errors import TeacherFileError
+from fedsa.teacher.backends.module import TorchBackend
+from fedsa.teacher.card_file import CardFile
+from fedsa.teacher.compute import autocast_of
 
 _PLAIN = re.compile(
     r"data/weights/(weight_\d+|[^/]+_weights_config\.json)"
@@ -52,7 +56,20 @@ class Program(nn.Module):
         return doubled[:1]
 
 
-def from_program(path: Path) -> nn.Module:
+def load(card: CardFile, device: torch.device) -> TorchBackend:
+    """Load the program that a card file names.
+
+    Raises
+    ------
+    TeacherFileError
+        As :func:`from_program`.
+    """
+    assert card.model.program is not None
+    path = card.model.program
+    return TorchBackend(from_program(path, device), (path,), device, autocast_of(card.compute))
+
+
+def from_program(path: Path, device: torch.device) -> nn.Module:
     """Load a ``.pt2`` file as a module.
 
     Raises
@@ -66,6 +83,8 @@ def from_program(path: Path) -> nn.Module:
         program = torch.export.load(io.BytesIO(content))
     except (zipfile.BadZipFile, KeyError, ValueError, OSError, RuntimeError) as error:
         raise TeacherFileError(f"'{path}' is not a whole .pt2 file: {error}.") from None
+    if device.type != "cpu":  # an export has its device written into the graph as well
+        program = move_to_device_pass(program, device)
     return Program(program.module())
 
 
