@@ -24,7 +24,7 @@ def toml(document: dict[str, Any], section: str = "") -> str:
     text += "".join(f"{key} = {json.dumps(value)}\n" for key, value in plain.items())
     for key, value in document.items():
         if isinstance(value, dict):
-            text += toml(value, key)
+            text += toml(value, f"{section}.{key}" if section else key)
     return text
 
 
