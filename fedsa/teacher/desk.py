@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
-import numpy as np
-
+from fedsa import __version__
 from fedsa.errors import TeacherFileError
 from fedsa.messages import (
-    CompactAnswers,
     Describe,
     Described,
     Offer,
@@ -23,8 +22,9 @@ from fedsa.messages import (
     Score,
     Scored,
 )
-from fedsa.saliency.closeness import closeness
 from fedsa.teacher.faults import Fault, failure
+from fedsa.teacher.policy.asked import Asked
+from fedsa.teacher.policy.guard import Guard
 from fedsa.teacher.sets import SetStore
 from fedsa.teacher.teacher import Teacher
 
@@ -32,23 +32,41 @@ LOOKS = 4096
 """Items of one question about saliency: a map can cost a hundred times an answer."""
 BYTES = 2**30
 """Bytes of items that one question may name."""
-DECIMALS = 4
-"""Digits of a closeness that leave."""
+
+Answering = Guard | Teacher
+"""Who can be asked; a teacher without a guard answers everything, as in a simulation."""
 
 _log = logging.getLogger("fedsa.teacher")  # stays at the institution
 
 
-def answer(request: Request, teachers: Mapping[str, Teacher], sets: SetStore) -> Reply:
+def never() -> bool:
+    """Say that a question was not cancelled."""
+    return False
+
+
+def answer(
+    request: Request,
+    teachers: Mapping[str, Answering],
+    sets: SetStore,
+    *,
+    caller: str = "local",
+    cancelled: Callable[[], bool] = never,
+) -> Reply:
     """Answer a question, whatever happens.
 
     Parameters
     ----------
     request : Request
         Already validated as a message.
-    teachers : Mapping[str, Teacher]
+    teachers : Mapping[str, Answering]
         This node's; looking one up may load it.
     sets : SetStore
         The transfer sets held here.
+    caller : str
+        Who asks, as the door has made sure of it: the common name of a client's certificate, or
+        ``local``.
+    cancelled : Callable[[], bool]
+        Asked between batches of items; once it is true nothing further is inferred or spent.
 
     Returns
     -------
@@ -57,7 +75,7 @@ def answer(request: Request, teachers: Mapping[str, Teacher], sets: SetStore) ->
         :data:`~fedsa.teacher.faults.SENTENCES`; nothing is raised.
     """
     try:
-        return _answer(request, teachers, sets)
+        return _answer(request, teachers, sets, caller, cancelled)
     except Fault as fault:
         if fault.__cause__ is not None:
             _log.warning("%s failed: %s", type(request).__name__, fault, exc_info=fault)
@@ -67,75 +85,70 @@ def answer(request: Request, teachers: Mapping[str, Teacher], sets: SetStore) ->
         return failure("internal")
 
 
-def _answer(request: Request, teachers: Mapping[str, Teacher], sets: SetStore) -> Reply:
-    match request:
-        case Describe():
-            return _describe(teachers)
-        case Offer():
-            _find(request.teacher, teachers)
-            return sets.receive(request)
-        case Predict():
-            teacher = _find(request.teacher, teachers)
-            items = _items(request, sets)
-            return Predicted(CompactAnswers.encode(teacher.predict(items), request.form))
-        case Saliency():
-            teacher = _find(request.teacher, teachers)
-            _permit(teacher, request.method, request.grid, request.bits)
-            items = _items(request, sets, LOOKS)
-            return Salient(teacher.compact_maps(items, request.method, request.grid, request.bits))
-        case Score():
-            return _score(request, _find(request.teacher, teachers), sets)
+def _answer(
+    request: Request,
+    teachers: Mapping[str, Answering],
+    sets: SetStore,
+    caller: str,
+    cancelled: Callable[[], bool],
+) -> Reply:
+    if isinstance(request, Describe):
+        return _describe(teachers, caller)
+    guard = _find(request.teacher, teachers)
+    if isinstance(request, Offer):
+        return guard.offer(request, sets, caller)
+    with guard.hear(request, caller, cancelled) as hearing:
+        match request:
+            case Predict():
+                return Predicted(hearing.predict(request, _items(request, sets)))
+            case Saliency():
+                _permit(guard, request.method, request.grid, request.bits)
+                return Salient(hearing.saliency(request, _items(request, sets, LOOKS)))
+            case Score():
+                cells = request.maps.values.shape[1]
+                # Vectors keep fewer cells than grid x grid; the least grid that holds them
+                # gives the same.
+                grid = math.isqrt(cells - 1) + 1
+                _permit(guard, request.method, grid, request.maps.bits)
+                return Scored(hearing.score(request, _items(request, sets, LOOKS), grid))
 
 
-def _describe(teachers: Mapping[str, Teacher]) -> Described:
-    cards, lost = [], False
+def _describe(teachers: Mapping[str, Answering], caller: str) -> Described:
+    cards, lost = [], set()
     for name in sorted(teachers):
         try:
-            cards.append(_find(name, teachers).card)
+            cards.append(_find(name, teachers).card_for(caller))
         except Fault as fault:  # one broken teacher must not hide the others
             _log.warning("teacher '%s' is left out", name, exc_info=fault)
-            lost = True
+            lost.add(fault.code)
     if lost and not cards:
-        raise Fault("loading")
-    return Described(tuple(cards))
+        raise Fault(lost.pop() if len(lost) == 1 else "loading")
+    return Described(tuple(cards), f"fedsa {__version__}", time.time())
 
 
-def _score(request: Score, teacher: Teacher, sets: SetStore) -> Scored:
-    cells = request.maps.values.shape[1]
-    # Vectors keep fewer cells than grid x grid; the least grid that holds them gives the same.
-    grid = math.isqrt(cells - 1) + 1
-    _permit(teacher, request.method, grid, request.maps.bits)
-    items = _items(request, sets, LOOKS)
-    own = teacher.compact_maps(items, request.method, grid, request.maps.bits)
-    if own.values.shape != request.maps.values.shape:
-        raise Fault("shape")
-    return Scored(round(closeness(own, request.maps), DECIMALS))
-
-
-def _find(name: str, teachers: Mapping[str, Teacher]) -> Teacher:
+def _find(name: str, teachers: Mapping[str, Answering]) -> Guard:
     if name not in teachers:
         raise Fault("unknown-teacher")
     try:
-        return teachers[name]
+        found = teachers[name]
+        return found if isinstance(found, Guard) else Guard(found)
     except TeacherFileError as error:
         raise Fault("loading") from error
 
 
-def _permit(teacher: Teacher, method: str, grid: int, bits: int) -> None:
-    if method not in teacher.card.methods:
+def _permit(guard: Guard, method: str, grid: int, bits: int) -> None:
+    card = guard.card
+    if method not in card.methods:
         raise Fault("method")
-    if grid > teacher.card.grid or bits > teacher.card.bits:
+    if grid > card.grid or bits > card.bits:
         raise Fault("refused")
 
 
-def _items(
-    request: Predict | Saliency | Score, sets: SetStore, most: int | None = None
-) -> np.ndarray:
+def _items(request: Predict | Saliency | Score, sets: SetStore, most: int | None = None) -> Asked:
     held = sets.open(request.set_hash)
     indices = request.indices
     if int(indices.max()) >= len(held) or (most is not None and len(indices) > most):
         raise Fault("indices")
     if len(indices) * held[:1].nbytes > BYTES:
         raise Fault("indices")
-    items: np.ndarray = np.asarray(held[indices])
-    return items
+    return Asked(held, indices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from fedsa import __version__
 from fedsa.data.transfer import content_hash
 from fedsa.messages import (
     Card,
@@ -200,7 +202,14 @@ def test_a_broken_teacher_does_not_hide_the_others(make_teacher: Make, sets: Set
     assert isinstance(reply, Described) and [card.id for card in reply.cards] == ["mint"]
     assert isinstance(reply.cards[0], Card)
     assert _code(answer(Describe(), Lazy(thyme=bad), sets)) == "loading"
-    assert answer(Describe(), {}, sets) == Described(())
+    nobody = answer(Describe(), {}, sets)
+    assert isinstance(nobody, Described) and nobody.cards == ()
+
+
+def test_who_answers_says_what_runs_there_and_what_time_it_is(ask: Any) -> None:
+    before = time.time()
+    told = ask(Describe())
+    assert told.software == f"fedsa {__version__}" and before <= told.clock <= time.time()
 
 
 def test_anything_unforeseen_is_internal(ask: Any, items: Any, monkeypatch: Any) -> None:
