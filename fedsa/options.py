@@ -100,7 +100,14 @@ class FederationOptions(Options):
     """How teachers are reached and how long they may take."""
 
     timeout: Annotated[float, Field(gt=0.0)] = 300.0
-    """Seconds to wait for the replies of one batch of questions."""
+    """Seconds after which a question counts as lost and may be put again."""
+    round_deadline: Annotated[float, Field(gt=0.0)] | None = None
+    """Seconds to wait for the replies of one batch of questions (unset: ``timeout``). Who is later
+    is not asked again in the round; what it answers is kept for the next."""
+    ahead: bool | None = None
+    """Ask the selected about the items of later rounds too, in one message, where their budget
+    allows it. Unset: only teachers with terms, as those of institutions have. The student is the
+    same either way; what a teacher answered and is not selected for was asked in vain."""
     actors: Positive = 2
     """Processes that answer for the teachers in a simulation."""
     answer_form: Literal["uint8", "float16"] = "uint8"

@@ -50,8 +50,8 @@ def check(names: Sequence[str]) -> None:
 class Baselines:
     """Trains baselines beside the run, on the cores that the run leaves free.
 
-    Each gets the run's labels, items, trunk and steps; all but scratch get every teacher's
-    answers on the whole transfer set, which the run's own account does not hold.
+    Each gets the run's labels, items, trunk and steps; all but scratch get teachers' answers, by
+    default of every teacher on the whole transfer set, which the run's own account does not hold.
 
     Parameters
     ----------
@@ -77,8 +77,9 @@ class Baselines:
         """Start training; ``evidence`` is what ``best_single`` chooses its teacher by."""
         if not names:
             return
-        workers = max(1, min(len(names), (os.cpu_count() or 1) - 1))
-        self._executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        if self._executor is None:
+            workers = max(1, min(len(names), (os.cpu_count() or 1) - 1))
+            self._executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
         weights = {teacher: 1.0 / len(answers) for teacher in answers}
         for name in names:
             own = weights
@@ -89,8 +90,9 @@ class Baselines:
             )
 
     def finished(self) -> Iterator[tuple[str, float]]:
-        """Wait for each baseline in turn and yield it with its metric."""
-        for name, job in self._jobs.items():
+        """Wait for each baseline in turn and yield it with its metric, once."""
+        jobs, self._jobs = self._jobs, {}
+        for name, job in jobs.items():
             yield name, job.result()
 
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
 
 from fedsa.data.splits import Split
 from fedsa.data.transfer import to_float
 from fedsa.errors import PluginError
-from fedsa.fusion.training import outputs
 from fedsa.models import build
-from fedsa.problem import Answers, Problem
+from fedsa.problem import Problem
 from fedsa.runs import baselines, products
-from fedsa.runs.baselines import Baselines
+from fedsa.runs.beside import Beside
 from fedsa.runs.folder import RunFolder, write_json
+from fedsa.runs.run import Run, measure
 from fedsa.scenario import Scenario
 from fedsa.seeding import derive, torch_generator
 from fedsa.strategy import AllTeachersGone, Amalgamation, Wiring
@@ -29,23 +27,6 @@ _TEACHERS = "teachers.json"
 _ABSENT = "It did not join: its model does not load, or its client did not start."
 
 Recipe = Callable[[Problem, Scenario, Wiring], Amalgamation]
-
-
-@dataclass(frozen=True)
-class Run:
-    """All that one run consists of."""
-
-    scenario: Scenario
-    split: Split
-    folder: RunFolder
-    problem: Problem
-    strategy: Amalgamation
-    test_inputs: torch.Tensor
-    test_labels: torch.Tensor
-
-    def measure(self, student: nn.Module) -> float:
-        """Return a student's metric on the test set, for the record only."""
-        return _measure(self.problem, student, self.test_inputs, self.test_labels)
 
 
 def conduct(grid: Any, scenario: Scenario, split: Split, folder: RunFolder, recipe: Recipe) -> None:
@@ -76,16 +57,15 @@ def conduct(grid: Any, scenario: Scenario, split: Split, folder: RunFolder, reci
     _take_up(run)
     startup = time.monotonic() - begin
     gone: AllTeachersGone | None = None
-    with Baselines(run.problem, (run.test_inputs, run.test_labels)) as beside:
-        found = _measured(run)
+    with Beside(run) as beside:
         try:
-            _begin_baselines(grid, run, beside, found)
+            beside.begin(grid)
             run.strategy.start(grid, num_rounds=scenario.rounds)
         except AllTeachersGone as error:
             if not run.strategy.memory.history:
                 raise
             gone = error
-        metrics = _end_baselines(run, beside, found)
+        metrics = beside.end()
     status = "teachers-gone" if gone else "finished"
     products.write(grid, run, status, metrics, startup, begin)
     if gone:
@@ -130,7 +110,7 @@ def _prepare(scenario: Scenario, split: Split, folder: RunFolder, recipe: Recipe
     wiring = Wiring(
         folder=folder.path,
         observe=observe,
-        evaluate=lambda student: _measure(problem, student, test_inputs, test_labels),
+        evaluate=lambda student: measure(problem, student, test_inputs, test_labels),
     )
     strategy = recipe(problem, scenario, wiring)
     if not isinstance(strategy, Amalgamation):
@@ -148,38 +128,3 @@ def _take_up(run: Run) -> None:
     path = run.folder.path / _TEACHERS
     if path.exists():  # answers are kept from before the first checkpoint on
         memory.fingerprints = {**products.read_json(path), **memory.fingerprints}
-
-
-def _measure(
-    problem: Problem, student: nn.Module, inputs: torch.Tensor, labels: torch.Tensor
-) -> float:
-    return round(problem.task.metric(outputs(student, inputs), labels), 6)
-
-
-def _measured(run: Run) -> dict[str, float]:
-    """Return the baselines that an earlier part of this run has measured."""
-    return {e["name"]: e["metric"] for e in run.folder.events("baseline")}
-
-
-def _begin_baselines(grid: Any, run: Run, beside: Baselines, found: dict[str, float]) -> None:
-    """Start those that are not there yet."""
-    todo = [name for name in run.scenario.baselines if name not in found]
-    asking = [name for name in todo if name != "scratch"]
-    answers, evidence = Answers({}), None
-    if asking:
-        run.folder.emit("phase", phase=f"asking all teachers for the baselines {', '.join(asking)}")
-        answers = run.strategy.survey(grid)
-    if answers:
-        evidence = run.strategy.evidence(grid)
-    else:  # the first round tells that nobody answers
-        todo = [name for name in todo if name == "scratch"]
-    beside.begin(todo, answers, evidence)
-
-
-def _end_baselines(run: Run, beside: Baselines, found: dict[str, float]) -> dict[str, float]:
-    """Wait for the baselines; return those that the scenario names, in its order."""
-    run.folder.emit("phase", phase="waiting for the baselines")
-    for name, metric in beside.finished():
-        found[name] = round(metric, 6)
-        run.folder.emit("baseline", name=name, metric=found[name])
-    return {name: found[name] for name in run.scenario.baselines if name in found}

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +16,8 @@ from torch import Tensor
 from fedsa.fusion.training import outputs
 from fedsa.runs.folder import write_json
 from fedsa.runs.report import write as write_report
-
-if TYPE_CHECKING:
-    from fedsa.runs.conduct import Run
+from fedsa.runs.run import Run
+from fedsa.strategy import aside
 
 NEAREST = 5
 
@@ -78,7 +77,7 @@ def _artefacts(grid: Any, run: Run) -> dict[str, Any]:
         mine = memory.student_maps.dense()[: len(shown)]
         found["student_maps"] = mine
         theirs = np.full((len(ids), *mine.shape), np.nan, dtype=np.float32)
-        for name, maps in run.strategy.looks(grid, shown).items():
+        for name, maps in aside.looks(run.strategy, grid, shown).items():
             if maps.values.shape == mine.shape:
                 theirs[ids.index(name)] = maps.dense()
         found["teacher_maps"] = theirs
@@ -118,6 +117,7 @@ def _summary(
     chosen = [entry["selected"] for entry in memory.history]
     relevant = {teacher.id: teacher.relevant for teacher in run.scenario.pool()}
     scores = dict(memory.selection.scores) if memory.selection else {}
+    unused, limits = aside.unused(run.strategy), _limits(run)
     names = ("startup", "saliency", "query", "fusion")
     seconds = {"startup": startup, **memory.seconds}
     return {
@@ -138,10 +138,13 @@ def _summary(
                 "score": scores.get(name),
                 "times_selected": sum(name in names for names in chosen),
                 "queries": account.queries,
+                "unused": unused.get(name),
+                "limits": limits.get(name, {}),
                 "bytes": account.to_teacher + account.from_teacher,
             }
             for name, account in sorted(memory.accounts.items())
         ],
+        "notes": list(dict.fromkeys(e["sentence"] for e in run.folder.events("note"))),
         "bytes": {
             "to_teachers": sum(account.to_teacher for account in memory.accounts.values()),
             "from_teachers": sum(account.from_teacher for account in memory.accounts.values()),
@@ -151,3 +154,12 @@ def _summary(
             **{name: round(seconds.get(name, 0.0), 3) for name in names},
         },
     }
+
+
+def _limits(run: Run) -> dict[str, dict[str, dict[str, int]]]:
+    """Return what each teacher's terms did not allow, by kind of question, as it was told last."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for event in run.folder.events("limit"):
+        told = {"wanted": event["wanted"], "left": event["left"]}
+        found.setdefault(event["teacher"], {})[event["call"]] = told
+    return found

@@ -14,30 +14,24 @@ import torch
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import nn
 
 from fedsa.errors import AllTeachersGone
 from fedsa.fusion.base import Fusion, Stage
-from fedsa.fusion.scratch import Scratch
-from fedsa.fusion.training import outputs
-from fedsa.problem import Answers, Problem
+from fedsa.problem import Problem
 from fedsa.runs.checkpoint import Checkpoints
 from fedsa.runs.memory import Memory
-from fedsa.saliency import maps
-from fedsa.saliency.compact import CompactMaps, compact
 from fedsa.scenario import Scenario
 from fedsa.selection.base import Evidence, Selector
-from fedsa.strategy import questions
+from fedsa.strategy import pupil, questions
 from fedsa.strategy.choice import checked
-from fedsa.strategy.exchange import Sent
 from fedsa.strategy.inquiry import Inquiry
+from fedsa.strategy.looking import Looking
+from fedsa.strategy.post import Sent
 from fedsa.strategy.wiring import Wiring
 
 __all__ = ["AllTeachersGone", "Amalgamation"]
-
-
-FIRST_LOOK = 0.5
-"""Share of the budget's steps that the first student is trained for, on the labels alone."""
 
 
 class Amalgamation(Strategy):
@@ -74,6 +68,7 @@ class Amalgamation(Strategy):
         self.observe, self.evaluate = wiring.observe, wiring.evaluate
         self.checkpoints = Checkpoints(wiring.folder / "checkpoints")
         self.inquiry = Inquiry(problem, options, wiring.folder / "answers", wiring.observe)
+        self.looking = Looking(self.inquiry, options.saliency)
         self.student: nn.Module | None = None
         self.memory = Memory()
         self.rounds = 1
@@ -107,15 +102,15 @@ class Amalgamation(Strategy):
             self.observe("one-shot", rounds=1, planned=num_rounds)
             num_rounds = 1
         self.rounds = num_rounds
-        waited = self.federation.timeout if timeout is None else timeout
-        self.inquiry.exchange.timeout = waited
+        if timeout is not None:
+            self.inquiry.exchange.post.timeout = timeout
         self.resume()
         result, config = Result(), train_config or ConfigRecord()
         arrays = initial_arrays or ArrayRecord()
         for current in range(self.memory.round + 1, num_rounds + 1):
-            messages = self.configure_train(current, arrays, config, grid)
+            self.configure_train(current, arrays, config, grid)
             with self.memory.timed("query"):
-                replies = list(grid.send_and_receive(messages, timeout=waited))
+                replies = self.inquiry.exchange.post.send(grid, self._under_way)
             trained, metrics = self.aggregate_train(current, replies)
             if trained is not None:
                 result.arrays = arrays = trained
@@ -144,16 +139,17 @@ class Amalgamation(Strategy):
     ) -> Iterable[Message]:
         """Enrol who is new, renew the selection when it is due, ask the selected."""
         self.inquiry.enrol(grid, self.memory)
+        self.inquiry.catch_up(grid, self.memory, self._upto(server_round - 1))
         self.inquiry.begin()
         due = (server_round - 1) % self.selection.every == 0
         if due or self.memory.selection is None:
             self._select(server_round, grid)
         selection = self.memory.selection
         assert selection is not None
-        upto = questions.items_upto(self.problem, server_round, self.rounds)
         self.observe("phase", phase="query", round=server_round)
         asked = [name for name in selection.selected if name in self.inquiry.present]
-        self._under_way = self.inquiry.compose(asked, upto)
+        to_come = self.rounds - server_round + 1
+        self._under_way = self.inquiry.compose(asked, self._upto(server_round), to_come)
         return [one.message for one in self._under_way]
 
     def aggregate_train(
@@ -162,7 +158,7 @@ class Amalgamation(Strategy):
         """Keep the answers, train the student on them, measure, write the checkpoint."""
         selection = self.memory.selection
         assert selection is not None
-        upto = questions.items_upto(self.problem, server_round, self.rounds)
+        upto = self._upto(server_round)
         self.inquiry.keep(self._under_way, replies)
         self.inquiry.expect_answers(server_round)
         self.inquiry.settle(self.memory, selection.selected, upto)
@@ -181,7 +177,7 @@ class Amalgamation(Strategy):
         memory, facts = self.memory, dict(fused.facts)
         memory.round, memory.state = server_round, dict(fused.state)
         memory.views = dict(fused.views)
-        self._look()
+        pupil.note(self.problem, self.student, self.saliency, memory)
         measured = self.evaluate(self.student) if self.evaluate else None
         memory.record(server_round, weights, measured, facts)
         self.checkpoints.save(memory, self.student, self.problem.inputs[:2])
@@ -215,51 +211,33 @@ class Amalgamation(Strategy):
             labels=len(self.problem.labels),
         )
 
-    # ---- for baselines and reports, outside the run's account ------------------------------
-
-    def survey(self, grid: Grid) -> Answers:
-        """Return every reachable teacher's answers on the whole transfer set."""
-        inquiry = self.inquiry
-        inquiry.enrol(grid, self.memory)
-        inquiry.ask(grid, inquiry.present, questions.order(self.problem))
-        return inquiry.store.dense()
-
-    def evidence(self, grid: Grid) -> Evidence:
-        """Return the evidence that a selection would be made on now, without looks."""
-        inquiry = self.inquiry
-        inquiry.enrol(grid, self.memory)
-        inquiry.ask(grid, inquiry.present, inquiry.response)
-        student = self.memory.student_answers
-        if student is None:  # before the first look nothing is known of the student
-            classes = self.problem.task.outputs
-            student = torch.full((len(self.problem.transfer), classes), 1.0 / classes)
-        return self._evidence(self.memory.round, inquiry.response_answers(), {}, student)
-
-    def looks(self, grid: Grid, items: Tensor) -> dict[str, CompactMaps]:
-        """Return the compact maps that teachers let out for some items, for people to see."""
-        if not self.inquiry.exchange.cards:
-            try:
-                self.inquiry.enrol(grid, self.memory)
-            except AllTeachersGone:
-                return {}  # what a run leaves is written without them too
-        return self.inquiry.looks(grid, self.memory, items.numpy().astype(np.int32))
-
     # ---- the steps --------------------------------------------------------------------------
+
+    def _upto(self, round_: int) -> NDArray[np.int32]:
+        """Return the items that a selected teacher shall have answered by the end of a round."""
+        if round_ < 1:
+            return self.inquiry.response
+        return questions.items_upto(self.problem, round_, self.rounds)
 
     def _select(self, server_round: int, grid: Grid) -> None:
         inquiry, memory = self.inquiry, self.memory
         if memory.student_answers is None:
-            self._first_look(server_round)
-        assert memory.student_answers is not None
+            self.observe("phase", phase="first look", round=server_round)
+            with memory.timed("fusion"):
+                self.student = pupil.first(self.problem)
+            pupil.note(self.problem, self.student, self.saliency, memory)
         self.observe("phase", phase="saliency", round=server_round)
         with memory.timed("saliency"):
-            close = inquiry.closeness(grid, memory)
+            close = self.looking.closeness(grid, memory)
         self.observe("phase", phase="evidence", round=server_round)
         with memory.timed("query"):
             inquiry.ask(grid, inquiry.present, inquiry.response)
-        inquiry.settle(memory, inquiry.present, inquiry.response)
-        answers = inquiry.response_answers().among(memory.marks)
-        evidence = self._evidence(server_round, answers, close, memory.student_answers)
+            inquiry.settle(memory, inquiry.present, inquiry.response)
+            evidence = self._evidence(server_round, close)
+            if not evidence.teachers:  # rather than give up, wait for who is late
+                inquiry.exchange.post.linger(grid)
+                inquiry.catch_up(grid, memory, inquiry.response)
+                evidence = self._evidence(server_round, close)
         if not evidence.teachers:
             raise AllTeachersGone(
                 "No teacher answered: the run stops with its last checkpoint; look at the "
@@ -277,32 +255,17 @@ class Amalgamation(Strategy):
             reasons=dict(chosen.reasons),
         )
 
-    def _evidence(
-        self, round_: int, answers: Answers, close: dict[str, float], student: Tensor
-    ) -> Evidence:
+    def _evidence(self, round_: int, close: dict[str, float]) -> Evidence:
+        """Put together what is known; who answered before counts, in reach now or not."""
+        memory = self.memory
+        assert memory.student_answers is not None
+        answers = self.inquiry.response_answers().among(memory.marks)
         return Evidence(
             problem=self.problem,
             round=round_,
             rounds=self.rounds,
-            teachers=tuple(name for name in self.inquiry.present if name in answers),
-            closeness=close,
+            teachers=tuple(answers),
+            closeness={name: value for name, value in close.items() if name in answers},
             answers=answers,
-            student=student,
+            student=memory.student_answers,
         )
-
-    def _first_look(self, server_round: int) -> None:
-        """Train the first student on the labels alone."""
-        self.observe("phase", phase="first look", round=server_round)
-        with self.memory.timed("fusion"):
-            self.student = (
-                Scratch(share=FIRST_LOOK).fit(self.problem, Answers({}), {}, Stage(), {}).student
-            )
-        self._look()
-
-    def _look(self) -> None:
-        """Note the student's answers and looks, by which teachers are judged next round."""
-        assert self.student is not None
-        inputs, memory = self.problem.inputs, self.memory
-        memory.student_answers = self.problem.task.answer(outputs(self.student, inputs))
-        found = maps(self.saliency.method, self.student, inputs[self.problem.probe])
-        memory.student_maps = compact(found, self.saliency.grid, self.saliency.bits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -23,20 +22,17 @@ from fedsa.messages import (
     to_record,
 )
 from fedsa.messages.failures import sentence_of
+from fedsa.strategy import post
+from fedsa.strategy.allowance import PASSING, Allowance
+from fedsa.strategy.post import Post, Sent
+
+__all__ = ["LATE", "Exchange", "Sent"]
 
 _POLL = 0.2
 LATE = "late"
 _SILENT = "No reply came in time."
 _LOST = "The node could not be reached, or its app failed."
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A question under way."""
-
-    teacher: str
-    request: Request
-    message: Message
+_NODE = "node-"
 
 
 @dataclass
@@ -49,31 +45,36 @@ class Exchange:
 
     Parameters
     ----------
-    timeout : float
-        Seconds to wait for the replies of one batch of questions.
+    post : Post
+        Carries the messages.
     on_failure : Callable[[str, Failure], None]
         Told of every failure, with the teacher's id (or ``node-<id>`` for a silent node).
     """
 
-    timeout: float
+    post: Post
     on_failure: Callable[[str, Failure], None]
     cards: dict[str, Card] = field(default_factory=dict)
     nodes: dict[str, int] = field(default_factory=dict)
+    allowance: Allowance = field(default_factory=Allowance)
     asked: int = 0
     answered: int = 0
     """Questions of this round, and those that got more than a failure."""
     late: set[str] = field(default_factory=set)
-    """Teachers that owe a reply of this round: not asked again in it, since one that hangs would
-    cost the timeout each time and, in a simulation, one more process."""
+    """Teachers that owe a reply, of this round or one that may still come: not asked again, since
+    a node answers one question after the other."""
+    passing: bool = False
+    """Whether a question failed, since the last enrolment began, for a reason that may pass."""
     _described: set[int] = field(default_factory=set)
 
     def begin(self) -> None:
         """Begin a round: count anew, and give those who were late another chance."""
         self.asked = self.answered = 0
-        self.late.clear()
+        self.late = {one.teacher for one in self._owed()}
 
     def enrol(self, grid: Grid, wait: float = 0.0) -> list[str]:
         """Ask every node that is new for its teachers' cards; return the teachers here now.
+
+        Nodes whose teachers have terms are asked anew, as what is left of a budget changes.
 
         Parameters
         ----------
@@ -83,28 +84,29 @@ class Exchange:
             Seconds to wait for the first node, and at least for the replies: those who are asked
             for the first time may still be starting.
         """
+        self.passing = False
         present = _nodes(grid, wait)
         # A node that went and came back may have other teachers; one that restarted has a new
         # id for the old ones.
         self._described &= present
-        new = sorted(present - self._described)
-        sent = [Sent(f"node-{node}", Describe(), self._message(Describe(), node)) for node in new]
-        for name, reply in self.collect(sent, self._send(grid, sent, wait)).items():
+        metered = {self.nodes[name] for name, card in self.cards.items() if card.terms is not None}
+        busy = {one.node for one in self._owed()}
+        asked = sorted(((present - self._described) | (metered & present)) - busy)
+        sent = [Sent(f"{_NODE}{node}", Describe(), _message(Describe(), node)) for node in asked]
+        for name, reply in self.collect(sent, self.post.send(grid, sent, wait)).items():
             if isinstance(reply, Described):
-                node = int(name.removeprefix("node-"))
-                self._described.add(node)
-                self._admit(node, reply.cards, present)
+                self._admit(int(name.removeprefix(_NODE)), reply.cards, present)
         return sorted(name for name, node in self.nodes.items() if node in present)
 
     def ask(self, grid: Grid, requests: Mapping[str, Request]) -> dict[str, Reply]:
         """Ask one question each of several teachers at once; return replies in order of ids."""
         sent = self.compose(requests)
-        return self.collect(sent, self._send(grid, sent))
+        return self.collect(sent, self.post.send(grid, sent))
 
     def compose(self, requests: Mapping[str, Request]) -> list[Sent]:
         """Turn questions into messages, in sorted order of the teachers' ids; none to the late."""
         return [
-            Sent(name, requests[name], self._message(requests[name], self.nodes[name]))
+            Sent(name, requests[name], _message(requests[name], self.nodes[name]))
             for name in sorted(requests)
             if name not in self.late
         ]
@@ -114,16 +116,36 @@ class Exchange:
         by_question = {reply.metadata.reply_to_message_id: reply for reply in replies}
         found: dict[str, Reply] = {}
         for question in sorted(sent, key=lambda one: one.teacher):
-            reply = self._read(question, by_question.get(question.message.metadata.message_id))
+            reply = self._told(question, by_question.get(question.id))
             self.asked += 1
-            if isinstance(reply, Failure):
-                if reply.code == LATE:
-                    self.late.add(question.teacher)
-                self.on_failure(question.teacher, reply)
-            else:
+            if not isinstance(reply, Failure):
                 self.answered += 1
+            elif reply.code == LATE:
+                self.late.add(question.teacher)
             found[question.teacher] = reply
         return found
+
+    def overdue(self, grid: Grid) -> list[tuple[Sent, Reply]]:
+        """Return what came after its deadline since this was asked last, failures among it."""
+        come = [(one, self._told(one, message)) for one, message in self.post.late(grid)]
+        for question, reply in come:
+            self.late.discard(question.teacher)
+            if isinstance(reply, Described):  # next time its teachers are enrolled
+                self._admit(question.node, reply.cards, set(grid.get_node_ids()))
+        return come
+
+    def _owed(self) -> list[Sent]:
+        """Return the questions under way to where their teachers are now."""
+        return [
+            one for one in self.post.owed() if self.nodes.get(one.teacher, one.node) == one.node
+        ]
+
+    def _told(self, question: Sent, message: Message | None) -> Reply:
+        reply = self._read(question, message)
+        if isinstance(reply, Failure):
+            self.passing = self.passing or reply.code in PASSING
+            self.on_failure(question.teacher, reply)
+        return reply
 
     def _read(self, question: Sent, reply: Message | None) -> Reply:
         if reply is None:
@@ -140,6 +162,7 @@ class Exchange:
         return Failure(read.code, sentence_of(read.code)) if isinstance(read, Failure) else read
 
     def _admit(self, node: int, cards: Iterable[Card], present: set[int]) -> None:
+        self._described.add(node)
         for card in cards:
             elsewhere = self.nodes.get(card.id)
             if elsewhere in present and elsewhere != node:
@@ -148,25 +171,19 @@ class Exchange:
                     "federation; ask one institution to rename its teacher."
                 )
             self.nodes[card.id], self.cards[card.id] = node, card
+            self.allowance.read(card.id)
 
-    def _message(self, request: Request, node: int) -> Message:
-        return Message(
-            content=to_record(request), message_type=message_type(request), dst_node_id=node
-        )
 
-    def _send(self, grid: Grid, sent: list[Sent], least: float = 0.0) -> list[Message]:
-        if not sent:
-            return []
-        messages = [one.message for one in sent]
-        return list(grid.send_and_receive(messages, timeout=max(self.timeout, least)))
+def _message(request: Request, node: int) -> Message:
+    return Message(content=to_record(request), message_type=message_type(request), dst_node_id=node)
 
 
 def _nodes(grid: Grid, wait: float) -> set[int]:
     """Return the nodes here now, having given those that are still starting time to come."""
-    deadline = time.monotonic() + wait
+    deadline = post.now() + wait
     present = set(grid.get_node_ids())
-    while time.monotonic() < deadline:
-        time.sleep(_POLL)
+    while post.now() < deadline:
+        post.sleep(_POLL)
         now = set(grid.get_node_ids())
         if now and now == present:
             break

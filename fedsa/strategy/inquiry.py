@@ -1,4 +1,4 @@
-"""Who is here, what each teacher answered and where it looks: asked, kept and charged for."""
+"""Who is here and what each teacher answered: asked within its terms, kept and charged for."""
 
 from __future__ import annotations
 
@@ -11,22 +11,17 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
-from fedsa.errors import AllTeachersGone, ResumeError
-from fedsa.messages import Failure, Predict, Predicted, Reply, Request, Salient, Scored
-from fedsa.options import SaliencyOptions
+from fedsa.errors import AllTeachersGone
+from fedsa.messages import Failure, Predict, Predicted, Reply, Request
 from fedsa.problem import Answers, Problem
 from fedsa.runs.answers import AnswerStore
-from fedsa.runs.memory import Account, Memory
-from fedsa.saliency.closeness import closeness
-from fedsa.saliency.compact import CompactMaps
+from fedsa.runs.memory import Memory
 from fedsa.scenario import Scenario
 from fedsa.strategy import questions
+from fedsa.strategy.allowance import within
 from fedsa.strategy.exchange import Exchange, Sent
-
-NODES_WAIT = 60.0
-"""Seconds within which the first node must appear."""
-
-_OTHER_MAPS = "The reply's maps have other cells than the student's."
+from fedsa.strategy.post import Post
+from fedsa.strategy.roll import Roll
 
 
 class Inquiry:
@@ -37,55 +32,47 @@ class Inquiry:
     problem : Problem
         The new task, its few labels, the transfer set.
     options : Scenario
-        Its ``saliency``, ``selection`` and ``federation`` sections are used.
+        Its ``selection`` and ``federation`` sections are used.
     folder : Path
         Where answers are kept.
     observe : Callable[..., None]
-        Told of phases, cards and failures.
+        Told of phases, cards, failures, and of what the terms do not allow.
     """
 
     def __init__(
         self, problem: Problem, options: Scenario, folder: Path, observe: Callable[..., None]
     ) -> None:
         self.problem, self.observe = problem, observe
-        self.saliency, self.form = options.saliency, options.federation.answer_form
+        self.form, self.ahead = options.federation.answer_form, options.federation.ahead
         self.store = AnswerStore(folder, len(problem.transfer))
-        self.exchange = Exchange(options.federation.timeout, self._failed)
-        self.present: list[str] = []
+        self.exchange = Exchange(
+            Post(options.federation.timeout, options.federation.round_deadline), self.failed
+        )
+        self.roll = Roll(self.exchange, problem.transfer, observe)
         self.response = questions.response_items(problem, options.selection.response_items)
+        self.order = questions.order(problem)
+        self._aside: set[str] = set()
+        self._limits: dict[tuple[str, str], int] = {}
+
+    # ---- who is here ------------------------------------------------------------------------
+
+    @property
+    def present(self) -> list[str]:
+        """Ids of the teachers that hold the transfer set and can be reached now, sorted."""
+        return self.roll.present
 
     def enrol(self, grid: Grid, memory: Memory) -> None:
-        """Find out who is here and bring the transfer set to those who are new.
-
-        Raises
-        ------
-        AllTeachersGone
-            If nobody is here.
-        ResumeError
-            If a teacher is another than the run began with.
-        """
-        exchange = self.exchange
-        first, before = not exchange.cards, dict(exchange.nodes)
-        self.present = exchange.enrol(grid, NODES_WAIT if first else 0.0)
-        for name in self.present:
-            card = exchange.cards[name]
-            if memory.fingerprints.setdefault(name, card.fingerprint) != card.fingerprint:
-                raise ResumeError(
-                    f"The teacher '{name}' is not the one that this run began with (its "
-                    "fingerprint changed): start a new run, or bring the old teacher back."
-                )
-        new = [name for name in self.present if exchange.nodes[name] != before.get(name)]
-        if new:
-            self._offer(grid, memory, new)
-        if not self.present:
-            raise AllTeachersGone(
-                "No teacher can be reached: the run stops with its last checkpoint; check that "
-                "the clients are up and resume it."
-            )
+        """Find out who is here; see :meth:`fedsa.strategy.roll.Roll.call`."""
+        self.roll.call(grid, memory)
 
     def begin(self) -> None:
         """Begin a round: count anew what is asked and what is answered."""
         self.exchange.begin()
+
+    @property
+    def metered(self) -> bool:
+        """Whether an institution here has terms."""
+        return any(card.terms is not None for card in self.exchange.cards.values())
 
     def expect_answers(self, server_round: int) -> None:
         """Stop the run if all that was asked since the round began was in vain.
@@ -101,29 +88,83 @@ class Inquiry:
                 "with its last checkpoint; check the teachers and resume it."
             )
 
-    def ask(self, grid: Grid, teachers: Iterable[str], items: NDArray[np.int32]) -> None:
-        """Ask for the answers that are not kept yet, and keep them."""
-        sent = self.compose(teachers, items)
-        if sent:
-            messages = [one.message for one in sent]
-            self.keep(sent, grid.send_and_receive(messages, timeout=self.exchange.timeout))
+    # ---- asking about answers ---------------------------------------------------------------
 
-    def compose(self, teachers: Iterable[str], items: NDArray[np.int32]) -> list[Sent]:
-        """Return the questions for the answers that are not kept yet."""
-        asked: dict[str, Request] = {}
+    def ask(
+        self, grid: Grid, teachers: Iterable[str], items: NDArray[np.int32], aside: bool = False
+    ) -> None:
+        """Ask for the answers that are not kept yet, as many as the terms allow; keep them.
+
+        Parameters
+        ----------
+        grid : Grid
+            Flower's grid.
+        teachers, items
+            Whom, and about what; the most useful items first.
+        aside : bool
+            Whether this is outside the run's account.
+        """
+        wanted: dict[str, NDArray[np.int32]] = {}
         for name in teachers:
             missing = self.store.missing(name, items)
-            if len(missing):
-                asked[name] = Predict(name, self.problem.transfer.hash, missing, self.form)
-        return self.exchange.compose(asked)
+            left = self._left(name)
+            if left is not None and left < len(missing):
+                self.limited(name, "predict", len(missing), left)
+                missing = missing[:left]
+            wanted[name] = missing
+        sent = self._compose(wanted)
+        replies = self.exchange.post.send(grid, sent)
+        if aside:
+            self._aside |= {one.id for one in sent}
+        self.keep(sent, replies)
+
+    def compose(
+        self, teachers: Iterable[str], upto: NDArray[np.int32], rounds: int = 1
+    ) -> list[Sent]:
+        """Return a round's questions to the selected, for what is not kept yet.
+
+        Parameters
+        ----------
+        teachers : Iterable[str]
+            The selected that are in reach.
+        upto : NDArray[np.int32]
+            The items that they shall have answered by the end of the round.
+        rounds : int
+            Rounds to come, this one among them.
+        """
+        wanted: dict[str, NDArray[np.int32]] = {}
+        for name in teachers:
+            left = self._left(name)
+            whole = self.store.missing(name, self.order)
+            if left is not None and left < len(whole):
+                self.limited(name, "predict", len(whole), left)
+            ahead = left is not None if self.ahead is None else self.ahead
+            wanted[name] = within(self.store.missing(name, upto), whole, left, rounds, ahead)
+        return self._compose(wanted)
 
     def keep(self, sent: list[Sent], replies: Iterable[Message]) -> None:
         """Put the answers among ``replies`` into the store."""
         requests = {one.teacher: one.request for one in sent}
         for name, reply in self.exchange.collect(sent, replies).items():
-            request = requests[name]
-            if isinstance(reply, Predicted) and isinstance(request, Predict):
-                self.store.add(name, request.indices, reply.answers)
+            self._keep(name, requests[name], reply)
+
+    def catch_up(self, grid: Grid, memory: Memory, upto: NDArray[np.int32]) -> None:
+        """Keep the answers that came late; those which the run had asked for count from now on.
+
+        Parameters
+        ----------
+        grid : Grid
+            Flower's grid.
+        memory : Memory
+            Whose marks and accounts are brought up to date.
+        upto : NDArray[np.int32]
+            The items that had been planned when the question was put.
+        """
+        for question, reply in self.exchange.overdue(grid):
+            self._keep(question.teacher, question.request, reply)
+            if isinstance(reply, Predicted) and question.id not in self._aside:
+                self.observe("late-answers", teacher=question.teacher, items=len(reply.answers))
+                self.settle(memory, [question.teacher], upto)
 
     def settle(self, memory: Memory, teachers: Iterable[str], items: NDArray[np.int32]) -> None:
         """Mark the answers that this round uses, and charge for those that are new to the run.
@@ -150,57 +191,39 @@ class Inquiry:
         shown[self.response] = True
         return self.store.dense(shown)
 
-    def closeness(self, grid: Grid, memory: Memory) -> dict[str, float]:
-        """Return how close each teacher's looks are to the student's, by the mode in force."""
-        mine = memory.student_maps
-        assert mine is not None
-        probe = self.problem.probe.numpy().astype(np.int32)
-        found: dict[str, float] = {}
-        for name, reply in self._looked(grid, memory, probe, self.saliency, mine).items():
-            if isinstance(reply, Scored):
-                found[name] = reply.closeness
-            elif isinstance(reply, Salient) and reply.maps.values.shape == mine.values.shape:
-                found[name] = closeness(reply.maps, mine)
-            elif isinstance(reply, Salient):
-                self._failed(name, Failure("malformed", _OTHER_MAPS))
-        return found
+    # ---- telling ----------------------------------------------------------------------------
 
-    def looks(self, grid: Grid, memory: Memory, items: NDArray[np.int32]) -> dict[str, CompactMaps]:
-        """Return the compact maps that teachers let out for some items."""
-        options = self.saliency.model_copy(update={"mode": "maps"})
-        replies = self._looked(grid, memory, items, options, None)
-        return {name: reply.maps for name, reply in replies.items() if isinstance(reply, Salient)}
-
-    def _looked(
-        self,
-        grid: Grid,
-        memory: Memory,
-        items: NDArray[np.int32],
-        options: SaliencyOptions,
-        maps: CompactMaps | None,
-    ) -> dict[str, Reply]:
-        ask = questions.look_requests(
-            self.exchange, self.present, self.problem.transfer.hash, items, options, maps
-        )
-        replies = self.exchange.ask(grid, ask)
-        for name, reply in replies.items():
-            if isinstance(reply, Scored | Salient):
-                memory.charge(name, len(items), ask[name].payload_bytes, reply.payload_bytes)
-        return replies
-
-    def _offer(self, grid: Grid, memory: Memory, new: list[str]) -> None:
-        self.observe("phase", phase="offer", round=memory.round + 1)
-        with memory.timed("query"):
-            held = questions.offer(self.exchange, grid, self.problem.transfer, new)
-        for name in held:
-            if name not in memory.accounts:
-                cost = questions.offer_cost(name, self.problem.transfer)
-                memory.accounts[name] = Account(to_teacher=cost)
-        cards = {name: self.exchange.cards[name].architecture for name in self.present}
-        self.observe("cards", teachers=cards)
-        for name in set(new) - set(held):
-            self.exchange.nodes.pop(name)
-        self.present = [name for name in self.present if name in self.exchange.nodes]
-
-    def _failed(self, teacher: str, failure: Failure) -> None:
+    def failed(self, teacher: str, failure: Failure) -> None:
+        """Tell of a failure."""
         self.observe("failure", teacher=teacher, code=failure.code, sentence=failure.sentence)
+
+    def limited(self, teacher: str, call: str, wanted: int, left: int) -> None:
+        """Tell that a teacher is asked less than wanted, when what is left has changed."""
+        if self._limits.get((teacher, call)) != left:
+            self._limits[teacher, call] = left
+            self.observe("limit", teacher=teacher, call=call, wanted=wanted, left=left)
+
+    # ---- the parts --------------------------------------------------------------------------
+
+    def _left(self, name: str) -> int | None:
+        return self.exchange.allowance.left(self.exchange.cards[name], "predict")
+
+    def _compose(self, wanted: dict[str, NDArray[np.int32]]) -> list[Sent]:
+        asked: dict[str, Request] = {}
+        for name, items in wanted.items():
+            if len(items):
+                # Sorted, as the order of use would tell which of them are labelled.
+                asked[name] = Predict(name, self.problem.transfer.hash, np.sort(items), self.form)
+        sent = self.exchange.compose(asked)
+        for one in sent:
+            card = self.exchange.cards[one.teacher]
+            self.exchange.allowance.ask(card, "predict", len(wanted[one.teacher]))
+        return sent
+
+    def _keep(self, name: str, request: Request, reply: Reply) -> None:
+        if not isinstance(request, Predict):
+            return
+        if isinstance(reply, Predicted):
+            self.store.add(name, request.indices, reply.answers)
+        elif isinstance(reply, Failure):
+            self.exchange.allowance.refused(name, "predict", reply.code)

@@ -11,19 +11,16 @@ from numpy.typing import NDArray
 from fedsa.data.transfer import TransferSet
 from fedsa.messages import (
     CompactAnswers,
+    Failure,
     Offer,
     Offered,
     Predict,
     Predicted,
     Reply,
     Request,
-    Saliency,
-    Score,
     offers,
 )
-from fedsa.options import SaliencyOptions
 from fedsa.problem import Problem
-from fedsa.saliency.compact import CompactMaps
 from fedsa.seeding import numpy_generator
 from fedsa.strategy.exchange import Exchange
 
@@ -50,40 +47,20 @@ def items_upto(problem: Problem, round_: int, rounds: int) -> NDArray[np.int32]:
     return order(problem)[: round(share * len(problem.transfer))]
 
 
-def look_requests(
-    exchange: Exchange,
-    teachers: Iterable[str],
-    set_hash: str,
-    probe: NDArray[np.int32],
-    options: SaliencyOptions,
-    maps: CompactMaps | None,
-) -> dict[str, Request]:
-    """Return one question about looks for each teacher that can answer it.
-
-    In ``score`` mode the student's maps go to the teacher and one number comes back; in ``maps``
-    mode the teacher's compact maps come here.
-    """
-    asked: dict[str, Request] = {}
-    for name in teachers:
-        card = exchange.cards[name]
-        if options.grid > card.grid or options.bits > card.bits:
-            continue  # finer than its institution lets out
-        if options.mode == "score" and maps is not None:
-            asked[name] = Score(name, set_hash, probe, options.method, maps)
-        else:
-            asked[name] = Saliency(
-                name, set_hash, probe, options.method, options.grid, options.bits
-            )
-    return asked
-
-
 def offer(
     exchange: Exchange, grid: Grid, transfer: TransferSet, teachers: Iterable[str]
-) -> list[str]:
-    """Bring the transfer set to every teacher that lacks it; return those that hold it."""
+) -> tuple[list[str], dict[str, str]]:
+    """Bring the transfer set to every teacher that lacks it.
+
+    Returns
+    -------
+    tuple[list[str], dict[str, str]]
+        Those that hold it now, sorted; and the failure's code for each of the others.
+    """
     shape = tuple(int(size) for size in transfer.array.shape)
     dtype = transfer.array.dtype.name
     holders: list[str] = []
+    refused: dict[str, str] = {}
     # One teacher of a node after another, so that those which share a store on one machine
     # find the set already there.
     waiting: dict[int, list[str]] = {}
@@ -100,9 +77,15 @@ def offer(
                 grid,
                 {n: next(offers(n, transfer.hash, transfer.array, h)) for n, h in more.items()},
             )
-        holders += [n for n, r in status.items() if isinstance(r, Offered) and r.status == "held"]
+        for name in turn.values():
+            reply = status.get(name)
+            if isinstance(reply, Offered) and reply.status == "held":
+                holders.append(name)
+            else:  # who owes a reply was not asked
+                told = "late" if reply is None else "refused"
+                refused[name] = reply.code if isinstance(reply, Failure) else told
         waiting = {node: names[1:] for node, names in waiting.items() if names[1:]}
-    return sorted(holders)
+    return sorted(holders), refused
 
 
 def _unfinished(status: Mapping[str, Reply]) -> dict[str, int]:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,10 +17,15 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from clients.app import app
 from fedsa.data.splits import Split, split
+from fedsa.messages import Request, request_from
 from fedsa.pools import _make, _write_list
 from fedsa.problem import Problem
 from fedsa.runs.conduct import make_problem
 from fedsa.scenario import Scenario, parse
+from fedsa.strategy import post
+
+if TYPE_CHECKING:
+    from tests.strategy.harness import Reference
 
 FIRST_NODE = 11
 Fault = Callable[[Message, Message], Message | None]
@@ -60,8 +65,24 @@ def make_pool(folder: Path, parts: Split) -> None:
 
 
 @dataclass
+class Clock:
+    """A clock that stands still but for those who wait by it: no test waits in earnest."""
+
+    time: float = 1000.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+CLOCK = Clock()
+
+
+@dataclass
 class LocalGrid(Grid):
-    """Hands each message to the ClientApp at once.
+    """Hands each message to the ClientApp when it is pushed.
 
     Parameters
     ----------
@@ -73,14 +94,19 @@ class LocalGrid(Grid):
         From a question and its true reply to what comes back; ``None`` is a lost reply.
     shuffle : int | None
         Replies come back in an order drawn from this seed.
+    delay : Callable[[Message], float] | None
+        From a question to the seconds, by the tests' clock, that its reply takes.
     """
 
     pool: Path
     nodes: int = 2
     fault: Fault | None = None
     shuffle: int | None = None
+    delay: Callable[[Message], float] | None = None
     gone: set[int] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
+    sent: list[Request] = field(default_factory=list)
+    _replies: dict[str, tuple[float, Message]] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=itertools.count)
 
     run: Any = None
@@ -91,22 +117,17 @@ class LocalGrid(Grid):
     def create_message(self, *_: Any, **__: Any) -> Message:
         raise NotImplementedError
 
-    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        raise NotImplementedError
-
-    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        raise NotImplementedError
-
     def get_node_ids(self) -> list[int]:
         return [FIRST_NODE + n for n in range(self.nodes) if FIRST_NODE + n not in self.gone]
 
-    def send_and_receive(
-        self, messages: Iterable[Message], *, timeout: float | None = None
-    ) -> list[Message]:
-        replies = []
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        ids = []
         for message in messages:
-            message.metadata.__dict__["_message_id"] = f"m{next(self._ids)}"  # as a SuperLink does
+            id_ = f"m{next(self._ids)}"
+            message.metadata.__dict__["_message_id"] = id_  # as a SuperLink does
+            ids.append(id_)
             self.asked.append(message.metadata.message_type)
+            self.sent.append(request_from(message.content, message.metadata.message_type))
             node = message.metadata.dst_node_id
             if node in self.gone:
                 continue
@@ -116,11 +137,22 @@ class LocalGrid(Grid):
             if self.fault is not None and reply is not None:
                 reply = self.fault(message, reply)
             if reply is not None:
-                replies.append(reply)
+                due = CLOCK.time + (self.delay(message) if self.delay else 0.0)
+                self._replies[id_] = (due, reply)
+        return ids
+
+    def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
+        here = [i for i in message_ids if i in self._replies and self._replies[i][0] <= CLOCK.time]
+        replies = [self._replies.pop(i)[1] for i in here]
         if self.shuffle is not None:
             order = np.random.default_rng(self.shuffle).permutation(len(replies))
             replies = [replies[i] for i in order]
         return replies
+
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> list[Message]:
+        raise NotImplementedError
 
 
 @pytest.fixture(scope="session")
@@ -143,10 +175,34 @@ def problem(parts: Split) -> Problem:
 
 @pytest.fixture(autouse=True)
 def _server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Be a ServerApp's process: one thread, and an identity by which Flower signs messages."""
+    """Be a ServerApp's process: one thread, an identity by which Flower signs messages, a clock."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    monkeypatch.setattr(post, "now", CLOCK.now)
+    monkeypatch.setattr(post, "sleep", CLOCK.sleep)
     for key in ("run_id", "node_id", "task_id"):
         monkeypatch.setattr(TaskIdentity, f"_{key}", 1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def _found() -> dict[str, Reference]:
+    return {}
+
+
+@pytest.fixture
+def reference(
+    _found: dict[str, Reference],
+    problem: Problem,
+    pool: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Reference:
+    """The default strategy, never interrupted; run once for all tests."""
+    from tests.strategy.harness import Events, Reference, default  # it needs this module
+
+    if not _found:
+        events, grid = Events(), LocalGrid(pool)
+        strategy = default(problem, tmp_path_factory.mktemp("reference"), events)
+        _found["it"] = Reference(strategy, events, grid, strategy.start(grid, num_rounds=2))
+    return _found["it"]

@@ -14,6 +14,7 @@ from fedsa.problem import Problem
 from fedsa.runs.memory import Memory
 from fedsa.strategy.exchange import Exchange
 from fedsa.strategy.inquiry import Inquiry
+from fedsa.strategy.post import Post
 from tests.strategy.conftest import FIRST_NODE, LocalGrid, scenario
 
 
@@ -27,7 +28,7 @@ def own_pool(pool: Path, tmp_path: Path) -> Path:
 
 def _exchange(failures: list[tuple[str, str]] | None = None) -> Exchange:
     kept = failures if failures is not None else []
-    return Exchange(5.0, lambda name, failure: kept.append((name, failure.code)))
+    return Exchange(Post(5.0), lambda name, failure: kept.append((name, failure.code)))
 
 
 def _retrain(teacher: Path) -> None:

@@ -13,11 +13,13 @@ from fedsa.messages import Offer, Offered, Predict, Predicted, requests, to_reco
 from fedsa.problem import Problem
 from fedsa.strategy import questions
 from fedsa.strategy.exchange import Exchange
-from tests.strategy.conftest import LocalGrid, scenario
+from fedsa.strategy.post import Post
+from tests.strategy.conftest import LocalGrid
+from tests.strategy.harness import IDS
 
 
 def _enrolled(grid: LocalGrid) -> Exchange:
-    exchange = Exchange(5.0, lambda name, failure: pytest.fail(f"{name}: {failure}"))
+    exchange = Exchange(Post(5.0), lambda name, failure: pytest.fail(f"{name}: {failure}"))
     exchange.enrol(grid)
     return exchange
 
@@ -42,7 +44,7 @@ def test_half_is_asked_first_and_the_rest_evenly(problem: Problem) -> None:
 def test_the_charge_for_answers_is_what_travels(problem: Problem, pool: Path, form: str) -> None:
     grid, transfer = LocalGrid(pool), problem.transfer
     exchange = _enrolled(grid)
-    assert questions.offer(exchange, grid, transfer, ["low", "even"]) == ["even", "low"]
+    assert questions.offer(exchange, grid, transfer, ["low", "even"]) == (["even", "low"], {})
     items = np.array([3, 1, 200], dtype=np.int32)
     request = Predict("low", transfer.hash, items, form)
     reply = exchange.ask(grid, {"low": request})["low"]
@@ -67,7 +69,7 @@ def test_the_set_goes_over_once_a_store_in_chunks(
         return compose(asked)
 
     monkeypatch.setattr(exchange, "compose", noted)
-    assert questions.offer(exchange, grid, transfer, exchange.cards) == ["even", "high", "low"]
+    assert questions.offer(exchange, grid, transfer, exchange.cards) == (IDS, {})
     # One name, three chunks (100, 100, 40) for the first; a name each for the others.
     assert grid.asked.count("query.offer") == 4 + 1 + 1
     assert sum(sent[:4]) == questions.offer_cost("even", transfer)
@@ -81,27 +83,8 @@ def test_a_set_that_is_refused_leaves_the_teacher_out(problem: Problem, pool: Pa
     grid.fault = lambda asked, reply: (
         Message(refused, reply_to=asked) if asked.metadata.dst_node_id == 12 else reply
     )
-    assert questions.offer(exchange, grid, problem.transfer, exchange.cards) == ["even", "low"]
-
-
-def test_looks_finer_than_an_institution_lets_out_are_not_asked(
-    problem: Problem, pool: Path
-) -> None:
-    exchange = _enrolled(LocalGrid(pool))
-    card = exchange.cards["low"]
-    options = scenario(saliency={"mode": "maps"}).saliency
-
-    def asked(**changes: int) -> list[str]:
-        exchange.cards["low"] = type(card)(**{**card.__dict__, **changes})
-        probe = np.arange(3, dtype=np.int32)
-        return list(
-            questions.look_requests(
-                exchange, ["even", "low"], problem.transfer.hash, probe, options, None
-            )
-        )
-
-    assert asked() == asked(grid=4, bits=4) == ["even", "low"]
-    assert asked(grid=3) == asked(bits=3) == ["even"]
+    held, refused = questions.offer(exchange, grid, problem.transfer, exchange.cards)
+    assert (held, refused) == (["even", "low"], {"high": "refused"})
 
 
 def test_an_offer_without_a_chunk_is_small(problem: Problem) -> None:
