@@ -259,8 +259,11 @@ class Teacher:
 
     def _fingerprint(self) -> str:
         digest = hashlib.sha256()
-        # How a model runs is not what it is, nor is where its files lie.
-        document = self.file.model_dump(mode="json", exclude={"model": set(FILES), "compute": True})
+        # How a model runs is not what it is, nor is where its files lie; what a policy does to
+        # answers is for its guard to add.
+        document = self.file.model_dump(
+            mode="json", exclude={"model": set(FILES), "compute": True, "policy": True}
+        )
         digest.update(json.dumps(document, sort_keys=True).encode())
         for path in self.backend.files:
             with path.open("rb") as opened:
