@@ -50,6 +50,7 @@ def read_card(message: pb.Card) -> Card:
 def _write_terms(terms: Terms) -> pb.Terms:
     return pb.Terms(
         limits=[pb.Limit(**dataclasses.asdict(limit)) for limit in terms.limits],
+        costs=[pb.Cost(**dataclasses.asdict(cost)) for cost in terms.costs],
         **{name: getattr(terms, name) for name in _FORMS},
     )
 
@@ -58,4 +59,5 @@ def _read_terms(message: pb.Terms) -> dict[str, Any]:
     limits = [
         {"call": limit.call, "items": limit.items, "left": limit.left} for limit in message.limits
     ]
-    return {"limits": limits} | {name: getattr(message, name) for name in _FORMS}
+    costs = [{"method": cost.method, "items": cost.items} for cost in message.costs]
+    return {"limits": limits, "costs": costs} | {name: getattr(message, name) for name in _FORMS}

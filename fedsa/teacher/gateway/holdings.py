@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from fedsa.errors import TeacherFileError
+from fedsa.policy import PolicySection
 from fedsa.teacher.card_file import read
 from fedsa.teacher.gateway.address import GatewayError
+from fedsa.teacher.policy.guard import Guard
+from fedsa.teacher.policy.office import Office
 from fedsa.teacher.sets import SetStore
 from fedsa.teacher.teacher import Teacher
 
@@ -26,9 +28,7 @@ class Holdings:
     Raises
     ------
     TeacherFileError
-        If a file has faults, or two name the same teacher.
-    GatewayError
-        If the folder cannot be made.
+        If a file has faults, two name the same teacher, or the folder cannot be used.
     """
 
     def __init__(self, files: Sequence[Path], state: Path) -> None:
@@ -43,33 +43,30 @@ class Holdings:
                     "one gateway needs an id for each."
                 )
             self._files[name] = file
-        try:
-            state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise GatewayError(
-                f"The folder '{state}' for the institution's records cannot be made: "
-                f"{error.strerror}. Give another by --state."
-            ) from None
-        self._state = state
+        self._office = Office(state)
 
     @property
     def ids(self) -> tuple[str, ...]:
         """Ids of the teachers, sorted."""
         return tuple(sorted(self._files))
 
-    def load(self) -> tuple[Mapping[str, Any], SetStore]:
-        """Load every model; return the teachers by id, and the sets that are held.
+    def load(self) -> tuple[Mapping[str, Guard], SetStore]:
+        """Load every model; return the teachers behind their policies, and the sets held.
+
+        A file without a policy gets one that opens nothing.
 
         Raises
         ------
         TeacherFileError
             If a model cannot be used.
         """
-        teachers = {}
+        guards = {}
         for name, file in self._files.items():
-            teachers[name] = Teacher.load(file)
-            _ = teachers[name].card  # tries for gradients, which should not wait for a caller
-        return teachers, SetStore(self._state / "sets")
+            teacher = Teacher.load(file)
+            guards[name] = Guard(teacher, teacher.file.policy or PolicySection(), self._office)
+            _ = guards[name].card  # tries for gradients, which should not wait for a caller
+        return guards, self._office.sets
 
     def close(self) -> None:
         """Close the records."""
+        self._office.close()

@@ -6,8 +6,8 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -16,7 +16,6 @@ from fedsa.teacher.gateway.server import GRACE, Gateway
 from fedsa.teacher.gateway.tls import Tls
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_PATIENCE = 3.0  # seconds for a cancelled call to notice it
 
 _log = logging.getLogger("fedsa.teacher")
 
@@ -71,22 +70,18 @@ def _settled(gateway: Gateway, events: SimpleQueue[str]) -> None:
 
 
 def _stop(gateway: Gateway, grace: float, events: SimpleQueue[str]) -> None:
-    stopping = threading.Thread(target=gateway.stop, args=(grace,))
-    stopping.start()
-    while stopping.is_alive():
-        try:
-            if events.get(timeout=0.05) == "signal":
-                gateway.hurry()
-        except Empty:
-            continue
-    deadline = time.monotonic() + _PATIENCE
-    workers = [one for one in threading.enumerate() if one.name.startswith("gateway")]
-    for worker in workers:
-        worker.join(max(0.0, deadline - time.monotonic()))
-    if any(worker.is_alive() for worker in workers):
-        # Python would wait for them for ever, and somebody for this process.
+    with ThreadPoolExecutor(1) as pool:
+        stopping = pool.submit(gateway.stop, grace)
+        while not stopping.done():
+            try:
+                if events.get(timeout=0.05) == "signal":
+                    gateway.hurry()
+            except Empty:
+                continue
+    if not stopping.result():
+        # Python would wait for that thread for ever, and somebody for this process.
         _log.warning("a model does not come back from its forward pass; it is left behind")
-        os._exit(1 if gateway.fault is not None else 0)
+        os._exit(0 if gateway.fault is None else 1)
 
 
 @contextmanager

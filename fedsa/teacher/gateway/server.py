@@ -23,6 +23,7 @@ ADMITTED = 64
 """Calls that are worked on at once; further ones are told ``busy``."""
 _SPARE = 8  # threads that say so, and that answer health checks
 _BACKSTOP = 4 * ADMITTED  # calls that gRPC takes in at all
+_PATIENCE = 3.0  # seconds for a cancelled call to notice it
 GRACE = 10.0
 """Seconds in which what is under way may finish before it is cancelled."""
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -72,6 +73,7 @@ class Gateway:
             raise GatewayError("A unix socket takes no certificates: leave them out.")
         self._credentials = None if tls is None else tls.credentials()
         self._holdings = Holdings(files, state)
+        self._open = True
         self._service = Service(admitted)
         self._health = health.HealthServicer(experimental_non_blocking=True)
         self._turn(_NOT_SERVING)
@@ -115,15 +117,27 @@ class Gateway:
         self._server.start()
         threading.Thread(target=self._load, name="loading", daemon=True).start()
 
-    def stop(self, grace: float = GRACE) -> None:
-        """Take no further calls, give those under way ``grace`` seconds, cancel the rest."""
+    def stop(self, grace: float = GRACE) -> bool:
+        """Take no further calls, give those under way ``grace`` seconds, cancel the rest.
+
+        Returns
+        -------
+        bool
+            False if a model did not come back from its forward pass; then the records stay open,
+            since it may yet want to write to them.
+        """
         self._health.enter_graceful_shutdown()
         if self._server is not None:
             self._server.stop(grace).wait()
         if self._place is not None:
             self._place.close()
             self._place = None
-        self._holdings.close()
+        if not self._service.drained(_PATIENCE):
+            return False
+        if self._open:
+            self._open = False
+            self._holdings.close()
+        return True
 
     def hurry(self) -> None:
         """Cancel what a :meth:`stop` in another thread still waits for."""

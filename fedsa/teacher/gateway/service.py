@@ -34,12 +34,19 @@ class Service:
     """
 
     def __init__(self, most: int) -> None:
-        self._places = threading.BoundedSemaphore(most)
+        self._most = most
+        self._taken = 0
+        self._changed = threading.Condition()
         self._inside: tuple[Mapping[str, Any], SetStore] | None = None
 
     def open(self, teachers: Mapping[str, Any], sets: SetStore) -> None:
         """Begin to answer for these teachers."""
         self._inside = (teachers, sets)
+
+    def drained(self, timeout: float) -> bool:
+        """Wait until no call is under way; False if some still are after ``timeout`` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._taken == 0, timeout)
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """Return what a gRPC server takes: the calls of the proto and nothing else.
@@ -77,12 +84,15 @@ class Service:
 
     @contextmanager
     def _place(self) -> Iterator[bool]:
-        found = self._places.acquire(blocking=False)
+        with self._changed:
+            found = self._taken < self._most
+            self._taken += found
         try:
             yield found
         finally:
-            if found:
-                self._places.release()
+            with self._changed:
+                self._taken -= found
+                self._changed.notify_all()
 
     def _reply(self, call: Call, data: bytes, context: grpc.ServicerContext) -> Reply:
         try:
@@ -90,8 +100,13 @@ class Service:
             if self._inside is None:
                 return failure("starting")
             teachers, sets = self._inside
-            caller_of(context.auth_context())
-            return answer(request, teachers, sets)
+            return answer(
+                request,
+                teachers,
+                sets,
+                caller=caller_of(context.auth_context()),
+                cancelled=lambda: _withdrawn(context),
+            )
         except MessageError:
             return failure("malformed")
         except Fault as fault:

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as npst
 from fedsa.messages import (
     Card,
     CompactAnswers,
+    Cost,
     Describe,
     Described,
     Limit,
@@ -88,6 +89,7 @@ def cards(draw: st.DrawFn) -> Card:
         sigma=draw(st.floats(0.0, 1e6)),
         epsilon=draw(st.floats(0.0, 1e9)),
         delta=draw(st.floats(0.0, 0.999)),
+        costs=tuple(Cost(method, draw(st.integers(1, 10**6))) for method in ("rise", "mine:it")),
     )
     return Card(
         id=draw(names),

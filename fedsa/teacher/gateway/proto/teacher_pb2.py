@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)fedsa/teacher/gateway/proto/teacher.proto\x12\x10\x66\x65\x64sa.teacher.v1\"\x11\n\x0f\x44\x65scribeRequest\"g\n\rDescribeReply\x12&\n\x04host\x18\x01 \x01(\x0b\x32\x16.fedsa.teacher.v1.HostH\x00\x12&\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x16.fedsa.teacher.v1.CardH\x00\x42\x06\n\x04part\"\'\n\x04Host\x12\x10\n\x08software\x18\x01 \x01(\t\x12\r\n\x05\x63lock\x18\x02 \x01(\x01\"\xae\x02\n\x04\x43\x61rd\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x0f\n\x07outputs\x18\x03 \x01(\r\x12-\n\x07\x63lasses\x18\x04 \x01(\x0b\x32\x17.fedsa.teacher.v1.NamesH\x00\x88\x01\x01\x12\r\n\x05shape\x18\x05 \x03(\r\x12\x14\n\x0c\x61rchitecture\x18\x06 \x01(\t\x12\x11\n\tgradients\x18\x07 \x01(\x08\x12\x0f\n\x07methods\x18\x08 \x03(\t\x12\x0c\n\x04grid\x18\t \x01(\r\x12\x0c\n\x04\x62its\x18\n \x01(\r\x12\x13\n\x0b\x66ingerprint\x18\x0b \x01(\t\x12\x0f\n\x07licence\x18\x0c \x01(\t\x12+\n\x05terms\x18\r \x01(\x0b\x32\x17.fedsa.teacher.v1.TermsH\x01\x88\x01\x01\x42\n\n\x08_classesB\x08\n\x06_terms\"\x16\n\x05Names\x12\r\n\x05names\x18\x01 \x03(\t\"\xaf\x01\n\x05Terms\x12\'\n\x06limits\x18\x01 \x03(\x0b\x32\x17.fedsa.teacher.v1.Limit\x12\x0e\n\x06window\x18\x02 \x01(\t\x12\x13\n\x0btemperature\x18\x03 \x01(\x01\x12\r\n\x05top_k\x18\x04 \x01(\r\x12\x0c\n\x04\x62its\x18\x05 \x01(\r\x12\x0c\n\x04sets\x18\x06 \x01(\t\x12\r\n\x05sigma\x18\x07 \x01(\x01\x12\x0f\n\x07\x65psilon\x18\x08 \x01(\x01\x12\r\n\x05\x64\x65lta\x18\t \x01(\x01\"2\n\x05Limit\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\r\n\x05items\x18\x02 \x01(\x04\x12\x0c\n\x04left\x18\x03 \x01(\x04\"\x95\x01\n\x0cOfferRequest\x12\x0f\n\x07teacher\x18\x01 \x01(\t\x12\x10\n\x08set_hash\x18\x02 \x01(\t\x12&\n\x05\x64type\x18\x03 \x01(\x0e\x32\x17.fedsa.teacher.v1.Dtype\x12\r\n\x05start\x18\x04 \x01(\r\x12\x12\n\x05\x63hunk\x18\x05 \x01(\x0cH\x00\x88\x01\x01\x12\r\n\x05shape\x18\x06 \x03(\rB\x08\n\x06_chunk\"\xa7\x01\n\nOfferReply\x12\x33\n\x06status\x18\x01 \x01(\x0e\x32#.fedsa.teacher.v1.OfferReply.Status\x12\x0c\n\x04held\x18\x02 \x01(\r\"V\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATUS_HELD\x10\x01\x12\x0f\n\x0bSTATUS_MORE\x10\x02\x12\x12\n\x0eSTATUS_REFUSED\x10\x03\"k\n\x0ePredictRequest\x12\x0f\n\x07teacher\x18\x01 \x01(\t\x12\x10\n\x08set_hash\x18\x02 \x01(\t\x12\x0f\n\x07indices\x18\x03 \x03(\x05\x12%\n\x04\x66orm\x18\x04 \x01(\x0e\x32\x17.fedsa.teacher.v1.Dtype\"V\n\x0cPredictReply\x12%\n\x04\x66orm\x18\x01 \x01(\x0e\x32\x17.fedsa.teacher.v1.Dtype\x12\x0f\n\x07outputs\x18\x02 \x01(\r\x12\x0e\n\x06values\x18\x03 \x01(\x0c\"q\n\x0fSaliencyRequest\x12\x0f\n\x07teacher\x18\x01 \x01(\t\x12\x10\n\x08set_hash\x18\x02 \x01(\t\x12\x0f\n\x07indices\x18\x03 \x03(\x05\x12\x0e\n\x06method\x18\x04 \x01(\t\x12\x0c\n\x04grid\x18\x05 \x01(\r\x12\x0c\n\x04\x62its\x18\x06 \x01(\r\"5\n\rSaliencyReply\x12$\n\x04maps\x18\x01 \x01(\x0b\x32\x16.fedsa.teacher.v1.Maps\"B\n\x04Maps\x12\x0c\n\x04\x62its\x18\x01 \x01(\r\x12\r\n\x05\x63\x65lls\x18\x02 \x01(\r\x12\r\n\x05items\x18\x03 \x01(\r\x12\x0e\n\x06packed\x18\x04 \x01(\x0c\"x\n\x0cScoreRequest\x12\x0f\n\x07teacher\x18\x01 \x01(\t\x12\x10\n\x08set_hash\x18\x02 \x01(\t\x12\x0f\n\x07indices\x18\x03 \x03(\x05\x12\x0e\n\x06method\x18\x04 \x01(\t\x12$\n\x04maps\x18\x05 \x01(\x0b\x32\x16.fedsa.teacher.v1.Maps\"\x1f\n\nScoreReply\x12\x11\n\tcloseness\x18\x01 \x01(\x01*U\n\x05\x44type\x12\x15\n\x11\x44TYPE_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x44TYPE_UINT8\x10\x01\x12\x11\n\rDTYPE_FLOAT16\x10\x02\x12\x11\n\rDTYPE_FLOAT32\x10\x03\x32\x8a\x03\n\x07Teacher\x12P\n\x08\x44\x65scribe\x12!.fedsa.teacher.v1.DescribeRequest\x1a\x1f.fedsa.teacher.v1.DescribeReply0\x01\x12\x45\n\x05Offer\x12\x1e.fedsa.teacher.v1.OfferRequest\x1a\x1c.fedsa.teacher.v1.OfferReply\x12M\n\x07Predict\x12 .fedsa.teacher.v1.PredictRequest\x1a\x1e.fedsa.teacher.v1.PredictReply0\x01\x12P\n\x08Saliency\x12!.fedsa.teacher.v1.SaliencyRequest\x1a\x1f.fedsa.teacher.v1.SaliencyReply0\x01\x12\x45\n\x05Score\x12\x1e.fedsa.teacher.v1.ScoreRequest\x1a\x1c.fedsa.teacher.v1.ScoreReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)fedsa/teacher/gateway/proto/teacher.proto\x12\x10\x66\x65\x64sa.teacher.v1\"\x11\n\x0f\x44\x65scribeRequest\"g\n\rDescribeReply\x12&\n\x04host\x18\x01 \x01(\x0b\x32\x16.fedsa.teacher.v1.HostH\x00\x12&\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x16.fedsa.teacher.v1.CardH\x00\x42\x06\n\x04part\"\'\n\x04Host\x12\x10\n\x08software\x18\x01 \x01(\t\x12\r\n\x05\x63lock\x18\x02 \x01(\x01\"\xae\x02\n\x04\x43\x61rd\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x0f\n\x07outputs\x18\x03 \x01(\r\x12-\n\x07\x63lasses\x18\x04 \x01(\x0b\x32\x17.fedsa.teacher.v1.NamesH\x00\x88\x01\x01\x12\r\n\x05shape\x18\x05 \x03(\r\x12\x14\n\x0c\x61rchitecture\x18\x06 \x01(\t\x12\x11\n\tgradients\x18\x07 \x01(\x08\x12\x0f\n\x07methods\x18\x08 \x03(\t\x12\x0c\n\x04grid\x18\t \x01(\r\x12\x0c\n\x04\x62its\x18\n \x01(\r\x12\x13\n\x0b\x66ingerprint\x18\x0b \x01(\t\x12\x0f\n\x07licence\x18\x0c \x01(\t\x12+\n\x05terms\x18\r \x01(\x0b\x32\x17.fedsa.teacher.v1.TermsH\x01\x88\x01\x01\x42\n\n\x08_classesB\x08\n\x06_terms\"\x16\n\x05Names\x12\r\n\x05names\x18\x01 \x03(\t\"\xd6\x01\n\x05Terms\x12\'\n\x06limits\x18\x01 \x03(\x0b\x32\x17.fedsa.teacher.v1.Limit\x12\x0e\n\x06window\x18\x02 \x01(\t\x12\x13\n\x0btemperature\x18\x03 \x01(\x01\x12\r\n\x05top_k\x18\x04 \x01(\r\x12\x0c\n\x04\x62its\x18\x05 \x01(\r\x12\x0c\n\x04sets\x18\x06 \x01(\t\x12\r\n\x05sigma\x18\x07 \x01(\x01\x12\x0f\n\x07\x65psilon\x18\x08 \x01(\x01\x12\r\n\x05\x64\x65lta\x18\t \x01(\x01\x12%\n\x05\x63osts\x18\n \x03(\x0b\x32\x16.fedsa.teacher.v1.Cost\"%\n\x04\x43ost\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\r\n\x05items\x18\x02 \x01(\r\"2\n\x05Limit\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\r\n\x05items\x18\x02 \x01(\x04\x12\x0c\n\x04left\x18\x03 \x01(\x04\"\x95\x01\n\x0cOfferRequest\x12\x0f\n\x07teacher\x18\x01 \x01(\t\x12\x10\n\x08set_hash\x18\x02 \x01(\t\x12&\n\x05\x64type\x18\x03 \x01(\x0e\x32\x17.fedsa.teacher.v1.Dtype\x12\r\n\x05start\x18\x04 \x01(\r\x12\x12\n\x05\x63hunk\x18\x05 \x01(\x0cH\x00\x88\x01\x01\x12\r\n\x05shape\x18\x06 \x03(\rB\x08\n\x06_chunk\"\xa7\x01\n\nOfferReply\x12\x33\n\x06status\x18\x01 \x01(\x0e\x32#.fedsa.teacher.v1.OfferReply.Status\x12\x0c\n\x04held\x18\x02 \x01(\r\"V\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATUS_HELD\x10\x01\x12\x0f\n\x0bSTATUS_MORE\x10\x02\x12\x12\n\x0eSTATUS_REFUSED\x10\x03\"k\n\x0ePredictRequest\x12\x0f\n\x07teacher\x18\x01 \x01(\t\x12\x10\n\x08set_hash\x18\x02 \x01(\t\x12\x0f\n\x07indices\x18\x03 \x03(\x05\x12%\n\x04\x66orm\x18\x04 \x01(\x0e\x32\x17.fedsa.teacher.v1.Dtype\"V\n\x0cPredictReply\x12%\n\x04\x66orm\x18\x01 \x01(\x0e\x32\x17.fedsa.teacher.v1.Dtype\x12\x0f\n\x07outputs\x18\x02 \x01(\r\x12\x0e\n\x06values\x18\x03 \x01(\x0c\"q\n\x0fSaliencyRequest\x12\x0f\n\x07teacher\x18\x01 \x01(\t\x12\x10\n\x08set_hash\x18\x02 \x01(\t\x12\x0f\n\x07indices\x18\x03 \x03(\x05\x12\x0e\n\x06method\x18\x04 \x01(\t\x12\x0c\n\x04grid\x18\x05 \x01(\r\x12\x0c\n\x04\x62its\x18\x06 \x01(\r\"5\n\rSaliencyReply\x12$\n\x04maps\x18\x01 \x01(\x0b\x32\x16.fedsa.teacher.v1.Maps\"B\n\x04Maps\x12\x0c\n\x04\x62its\x18\x01 \x01(\r\x12\r\n\x05\x63\x65lls\x18\x02 \x01(\r\x12\r\n\x05items\x18\x03 \x01(\r\x12\x0e\n\x06packed\x18\x04 \x01(\x0c\"x\n\x0cScoreRequest\x12\x0f\n\x07teacher\x18\x01 \x01(\t\x12\x10\n\x08set_hash\x18\x02 \x01(\t\x12\x0f\n\x07indices\x18\x03 \x03(\x05\x12\x0e\n\x06method\x18\x04 \x01(\t\x12$\n\x04maps\x18\x05 \x01(\x0b\x32\x16.fedsa.teacher.v1.Maps\"\x1f\n\nScoreReply\x12\x11\n\tcloseness\x18\x01 \x01(\x01*U\n\x05\x44type\x12\x15\n\x11\x44TYPE_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x44TYPE_UINT8\x10\x01\x12\x11\n\rDTYPE_FLOAT16\x10\x02\x12\x11\n\rDTYPE_FLOAT32\x10\x03\x32\x8a\x03\n\x07Teacher\x12P\n\x08\x44\x65scribe\x12!.fedsa.teacher.v1.DescribeRequest\x1a\x1f.fedsa.teacher.v1.DescribeReply0\x01\x12\x45\n\x05Offer\x12\x1e.fedsa.teacher.v1.OfferRequest\x1a\x1c.fedsa.teacher.v1.OfferReply\x12M\n\x07Predict\x12 .fedsa.teacher.v1.PredictRequest\x1a\x1e.fedsa.teacher.v1.PredictReply0\x01\x12P\n\x08Saliency\x12!.fedsa.teacher.v1.SaliencyRequest\x1a\x1f.fedsa.teacher.v1.SaliencyReply0\x01\x12\x45\n\x05Score\x12\x1e.fedsa.teacher.v1.ScoreRequest\x1a\x1c.fedsa.teacher.v1.ScoreReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fedsa.teacher.gateway.proto.teacher_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DTYPE']._serialized_start=1699
-  _globals['_DTYPE']._serialized_end=1784
+  _globals['_DTYPE']._serialized_start=1777
+  _globals['_DTYPE']._serialized_end=1862
   _globals['_DESCRIBEREQUEST']._serialized_start=63
   _globals['_DESCRIBEREQUEST']._serialized_end=80
   _globals['_DESCRIBEREPLY']._serialized_start=82
@@ -44,29 +44,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NAMES']._serialized_start=533
   _globals['_NAMES']._serialized_end=555
   _globals['_TERMS']._serialized_start=558
-  _globals['_TERMS']._serialized_end=733
-  _globals['_LIMIT']._serialized_start=735
-  _globals['_LIMIT']._serialized_end=785
-  _globals['_OFFERREQUEST']._serialized_start=788
-  _globals['_OFFERREQUEST']._serialized_end=937
-  _globals['_OFFERREPLY']._serialized_start=940
-  _globals['_OFFERREPLY']._serialized_end=1107
-  _globals['_OFFERREPLY_STATUS']._serialized_start=1021
-  _globals['_OFFERREPLY_STATUS']._serialized_end=1107
-  _globals['_PREDICTREQUEST']._serialized_start=1109
-  _globals['_PREDICTREQUEST']._serialized_end=1216
-  _globals['_PREDICTREPLY']._serialized_start=1218
-  _globals['_PREDICTREPLY']._serialized_end=1304
-  _globals['_SALIENCYREQUEST']._serialized_start=1306
-  _globals['_SALIENCYREQUEST']._serialized_end=1419
-  _globals['_SALIENCYREPLY']._serialized_start=1421
-  _globals['_SALIENCYREPLY']._serialized_end=1474
-  _globals['_MAPS']._serialized_start=1476
-  _globals['_MAPS']._serialized_end=1542
-  _globals['_SCOREREQUEST']._serialized_start=1544
-  _globals['_SCOREREQUEST']._serialized_end=1664
-  _globals['_SCOREREPLY']._serialized_start=1666
-  _globals['_SCOREREPLY']._serialized_end=1697
-  _globals['_TEACHER']._serialized_start=1787
-  _globals['_TEACHER']._serialized_end=2181
+  _globals['_TERMS']._serialized_end=772
+  _globals['_COST']._serialized_start=774
+  _globals['_COST']._serialized_end=811
+  _globals['_LIMIT']._serialized_start=813
+  _globals['_LIMIT']._serialized_end=863
+  _globals['_OFFERREQUEST']._serialized_start=866
+  _globals['_OFFERREQUEST']._serialized_end=1015
+  _globals['_OFFERREPLY']._serialized_start=1018
+  _globals['_OFFERREPLY']._serialized_end=1185
+  _globals['_OFFERREPLY_STATUS']._serialized_start=1099
+  _globals['_OFFERREPLY_STATUS']._serialized_end=1185
+  _globals['_PREDICTREQUEST']._serialized_start=1187
+  _globals['_PREDICTREQUEST']._serialized_end=1294
+  _globals['_PREDICTREPLY']._serialized_start=1296
+  _globals['_PREDICTREPLY']._serialized_end=1382
+  _globals['_SALIENCYREQUEST']._serialized_start=1384
+  _globals['_SALIENCYREQUEST']._serialized_end=1497
+  _globals['_SALIENCYREPLY']._serialized_start=1499
+  _globals['_SALIENCYREPLY']._serialized_end=1552
+  _globals['_MAPS']._serialized_start=1554
+  _globals['_MAPS']._serialized_end=1620
+  _globals['_SCOREREQUEST']._serialized_start=1622
+  _globals['_SCOREREQUEST']._serialized_end=1742
+  _globals['_SCOREREPLY']._serialized_start=1744
+  _globals['_SCOREREPLY']._serialized_end=1775
+  _globals['_TEACHER']._serialized_start=1865
+  _globals['_TEACHER']._serialized_end=2259
 # @@protoc_insertion_point(module_scope)

@@ -75,7 +75,7 @@ class Names(_message.Message):
     def __init__(self, names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Terms(_message.Message):
-    __slots__ = ("limits", "window", "temperature", "top_k", "bits", "sets", "sigma", "epsilon", "delta")
+    __slots__ = ("limits", "window", "temperature", "top_k", "bits", "sets", "sigma", "epsilon", "delta", "costs")
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +85,7 @@ class Terms(_message.Message):
     SIGMA_FIELD_NUMBER: _ClassVar[int]
     EPSILON_FIELD_NUMBER: _ClassVar[int]
     DELTA_FIELD_NUMBER: _ClassVar[int]
+    COSTS_FIELD_NUMBER: _ClassVar[int]
     limits: _containers.RepeatedCompositeFieldContainer[Limit]
     window: str
     temperature: float
@@ -94,7 +95,16 @@ class Terms(_message.Message):
     sigma: float
     epsilon: float
     delta: float
-    def __init__(self, limits: _Optional[_Iterable[_Union[Limit, _Mapping]]] = ..., window: _Optional[str] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., bits: _Optional[int] = ..., sets: _Optional[str] = ..., sigma: _Optional[float] = ..., epsilon: _Optional[float] = ..., delta: _Optional[float] = ...) -> None: ...
+    costs: _containers.RepeatedCompositeFieldContainer[Cost]
+    def __init__(self, limits: _Optional[_Iterable[_Union[Limit, _Mapping]]] = ..., window: _Optional[str] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., bits: _Optional[int] = ..., sets: _Optional[str] = ..., sigma: _Optional[float] = ..., epsilon: _Optional[float] = ..., delta: _Optional[float] = ..., costs: _Optional[_Iterable[_Union[Cost, _Mapping]]] = ...) -> None: ...
+
+class Cost(_message.Message):
+    __slots__ = ("method", "items")
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    items: int
+    def __init__(self, method: _Optional[str] = ..., items: _Optional[int] = ...) -> None: ...
 
 class Limit(_message.Message):
     __slots__ = ("call", "items", "left")
