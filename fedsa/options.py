@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fedsa.policy import PolicySection
+
 
 def _kebab(name: str) -> str:
     return name.replace("_", "-")
@@ -134,5 +136,8 @@ class TeacherOptions(Options):
     """Ground truth for the report only; no strategy ever sees it."""
     lie: Literal["inflated-score", "flipped-labels", "nan", "constant", "random"] | None = None
     """What it says in place of its answers; see :mod:`fedsa.teacher.lies`."""
+    policy: PolicySection | None = None
+    """What its institution lets out, to whom (``local`` in a simulation), and how much of it;
+    without, everything."""
     count: Positive = 1
     """Copies with their own shard and seed, named ``id-1``, ``id-2``, ..."""

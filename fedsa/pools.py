@@ -219,6 +219,20 @@ def _card(
         f"grid = {max(saliency.grid, SaliencyOptions().grid)}\n"
         f"bits = {max(saliency.bits, SaliencyOptions().bits)}\n"
         f"methods = {toml(sorted({*METHODS.builtins, saliency.method}))}\n"
+        f"{_policy(options)}"
+    )
+
+
+def _policy(options: TeacherOptions) -> str:
+    """Return the tables of a teacher's policy; nothing where it has none."""
+    if options.policy is None:
+        return ""
+    document = options.policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    tables = {"policy": {k: v for k, v in document.items() if not isinstance(v, dict)}}
+    tables |= {f"policy.{k}": v for k, v in document.items() if isinstance(v, dict)}
+    return "".join(
+        f"\n[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+        for name, table in tables.items()
     )
 
 

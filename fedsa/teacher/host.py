@@ -19,6 +19,8 @@ from fedsa.run_config import scenario_of
 from fedsa.teacher.desk import answer
 from fedsa.teacher.faults import Fault, failure
 from fedsa.teacher.lies import told
+from fedsa.teacher.policy.guard import Guard
+from fedsa.teacher.policy.offices import Offices
 from fedsa.teacher.sets import SetStore
 from fedsa.teacher.teacher import Teacher
 
@@ -71,18 +73,35 @@ class Cache:
         return sum(teacher.nbytes for teacher in self._teachers.values())
 
 
-class Shelf(Mapping[str, Teacher]):
-    """A node's teachers by id, loaded when they are looked up."""
+class Shelf(Mapping[str, Guard]):
+    """A node's teachers by id, loaded when they are looked up, each behind its policy.
 
-    def __init__(self, pool: Path, ids: tuple[str, ...], cache: Cache) -> None:
+    Parameters
+    ----------
+    pool : Path
+        The folder of simulated teachers.
+    ids : tuple[str, ...]
+        Those of this node.
+    cache : Cache
+        Keeps them loaded.
+    records : Path
+        Where the institutions whose teachers have a policy keep their records, a folder each.
+    """
+
+    def __init__(self, pool: Path, ids: tuple[str, ...], cache: Cache, records: Path) -> None:
         self._pool = pool
         self._ids = ids
         self._cache = cache
+        self._records = records
 
-    def __getitem__(self, name: str) -> Teacher:
+    def __getitem__(self, name: str) -> Guard:
         if name not in self._ids:
             raise KeyError(name)
-        return self._cache.get(self._pool / name / "teacher.toml")
+        teacher = self._cache.get(self._pool / name / "teacher.toml")
+        policy = teacher.file.policy
+        if policy is None:
+            return Guard(teacher)
+        return Guard(teacher, policy, _OFFICES.get(self._records / name))
 
     def __contains__(self, name: object) -> bool:
         return name in self._ids  # the inherited one would load it
@@ -96,6 +115,7 @@ class Shelf(Mapping[str, Teacher]):
 
 # A Ray actor lives as long as a run, and with it what its modules hold.
 _CACHE = Cache()
+_OFFICES = Offices()
 
 
 def pool_of(run_config: Mapping[str, Any]) -> Path | None:
@@ -110,6 +130,17 @@ def pool_of(run_config: Mapping[str, Any]) -> Path | None:
         items = sorted((key, str(value)) for key, value in run_config.items())
         pool = _pool_of(tuple(items), cache())
     return pool if pool.is_absolute() and (pool / "pool.json").is_file() else None
+
+
+def records_of(run_config: Mapping[str, Any], pool: Path) -> Path:
+    """Return where a run's simulated institutions keep their records.
+
+    In the run's folder, so that each run starts with whole budgets and a resumed one goes on with
+    what is left. Where a run does not name its folder, it lies beside the pool, for all such runs
+    together.
+    """
+    run = Path(str(run_config.get("resume") or run_config.get("run-dir") or ""))
+    return run / "institutions" if run.is_absolute() else pool.parent.parent / "records" / pool.name
 
 
 @lru_cache(maxsize=4)
@@ -150,7 +181,8 @@ def respond(
         if torch.get_num_threads() != 1:  # actors share the cores, and reruns must agree
             torch.set_num_threads(1)
         partition, partitions = int(node_config["partition-id"]), int(node_config["num-partitions"])
-        shelf = Shelf(pool, ids_of(pool, partition, partitions), _CACHE)
+        records = records_of(run_config, pool)
+        shelf = Shelf(pool, ids_of(pool, partition, partitions), _CACHE, records)
         reply = answer(request, shelf, SetStore(pool.parent.parent / "sets"))
         return told(request, reply, pool)
     except MessageError:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fedsa.data.transfer import content_hash
 from fedsa.errors import TeacherFileError
+from fedsa.messages import Describe, Predict, Predicted, message_type, offers, to_record
 from fedsa.pools import pool_key
 from fedsa.run_config import scenario_of
-from fedsa.teacher.host import Cache, Shelf, ids_of, pool_of
+from fedsa.teacher.host import Cache, Shelf, ids_of, pool_of, records_of, respond
+from fedsa.teacher.policy import audit
 
 Make = Callable[..., Path]
 
@@ -76,10 +81,10 @@ def test_a_teacher_whose_file_changed_is_loaded_anew(make_teacher: Make) -> None
     assert cache.get(path).card.licence == "CC0" != before.licence
 
 
-def test_the_shelf_loads_on_lookup_only(make_teacher: Make) -> None:
+def test_the_shelf_loads_on_lookup_only(make_teacher: Make, tmp_path: Path) -> None:
     path = make_teacher()
     cache = Cache()
-    shelf = Shelf(path.parent.parent, ("mint", "gone"), cache)
+    shelf = Shelf(path.parent.parent, ("mint", "gone"), cache, tmp_path / "records")
     assert "mint" in shelf and "thyme" not in shelf and list(shelf) == ["mint", "gone"]
     assert len(cache) == 0
     assert shelf["mint"].card.id == "mint" and len(cache) == 1
@@ -87,3 +92,47 @@ def test_the_shelf_loads_on_lookup_only(make_teacher: Make) -> None:
         shelf["thyme"]
     with pytest.raises(TeacherFileError):
         shelf["gone"]
+
+
+def test_records_lie_in_the_runs_folder_or_beside_the_pool(tmp_path: Path) -> None:
+    pool = tmp_path / "pools" / "p"
+    run = tmp_path / "run"
+    assert records_of({"run-dir": str(run)}, pool) == run / "institutions"
+    assert records_of({"run-dir": "", "resume": str(run)}, pool) == run / "institutions"
+    assert records_of({"run-dir": "relative"}, pool) == tmp_path / "records" / "p"
+    assert records_of({}, pool) == tmp_path / "records" / "p"
+
+
+def _respond(request: Any, pool: Path, run: Path) -> Any:
+    config = {"pool": str(pool), "run-dir": str(run)}
+    node = {"partition-id": 0, "num-partitions": 1}
+    return respond(to_record(request), message_type(request), node, config)
+
+
+def test_a_simulated_teacher_with_a_policy_keeps_to_it_run_by_run(
+    make_teacher: Make, items: np.ndarray, tmp_path: Path
+) -> None:
+    policy = {"calls": ["predict"], "coordinators": ["local"], "any-set": True}
+    path = make_teacher(policy=policy)
+    path.write_text(path.read_text() + "[policy.budget]\npredict = 4\n")
+    make_teacher("free")
+    pool = path.parent.parent
+    (pool / "pool.json").write_text('{"teachers": ["mint", "free"]}')
+    name = content_hash(items)
+    for run in (tmp_path / "one", tmp_path / "two"):
+        for offer in offers("mint", name, items):
+            assert _respond(offer, pool, run).status == "held"
+        free, metered = _respond(Describe(), pool, run).cards
+        assert free.terms is None and metered.terms.left("predict") == 4
+        assert isinstance(_respond(Predict("mint", name, np.arange(3)), pool, run), Predicted)
+        assert _respond(Predict("mint", name, np.arange(5)), pool, run).code == "budget"
+        assert isinstance(_respond(Predict("free", name, np.arange(9)), pool, run), Predicted)
+        assert _respond(Describe(), pool, run).cards[1].terms.left("predict") == 1
+        assert [row[1:] for row in audit_sums(run / "institutions" / "mint")] == [("mint", 3)]
+        assert not (run / "institutions" / "free").exists()
+
+
+def audit_sums(folder: Path) -> list[tuple[str, str, int]]:
+    assert audit.verify(folder) == []
+    charges = [record for record in audit.show(folder) if record["event"] == "charge"]
+    return [(row["caller"], row["teacher"], row["charged"]) for row in charges]

@@ -30,6 +30,11 @@ class Asked:
     def __len__(self) -> int:
         return len(self.indices)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one item."""
+        return tuple(map(int, self._held.shape[1:]))
+
     def take(self, places: list[int] | slice) -> np.ndarray:
         """Return the items at some places of the question, ``(k, *item)``."""
         items: np.ndarray = np.asarray(self._held[self.indices[places]])

@@ -17,7 +17,7 @@ from fedsa.teacher.policy.chain import canonical
 from fedsa.teacher.policy.mechanism import Form, distributions, noised_maps
 from fedsa.teacher.policy.secret import normals
 from fedsa.teacher.policy.till import Till
-from fedsa.teacher.preprocessing import fit
+from fedsa.teacher.preprocessing import check
 from fedsa.teacher.teacher import Teacher
 
 DECIMALS = 4
@@ -66,7 +66,7 @@ class Hearing:
             raise Fault("refused")
 
         def make(items: np.ndarray, names: list[bytes]) -> list[bytes]:
-            logits = self._teacher.logits(items)
+            logits = self._teacher.logits(items, self._till.cancelled)
             noise = self._normals(names, logits.shape[1])
             return [row.tobytes() for row in distributions(logits, self._form, noise)]
 
@@ -139,7 +139,7 @@ class Hearing:
         self, asked: Asked, names: list[bytes], method: str, grid: int, bits: int, again: int = 0
     ) -> CompactMaps:
         def make(items: np.ndarray, names: list[bytes]) -> list[bytes]:
-            looks = pooled(self._teacher.saliency(items, method), grid)
+            looks = pooled(self._teacher.saliency(items, method, self._till.cancelled), grid)
             noise = self._normals(names, looks.shape[1])
             maps = noised_maps(looks, bits, self._form.sigma, noise)
             return [CompactMaps(row[None], bits).packed() for row in maps.values]
@@ -154,7 +154,7 @@ class Hearing:
 
         Refuses what the model cannot take, before anything is spent.
         """
-        fit(asked.take([0]), self._teacher.card.shape)
+        check(asked.shape, self._teacher.card.shape)
         base = hashlib.sha256(canonical({"teacher": self._fingerprint, "kind": kind}).encode())
         names = []
         for digest in asked.digests():

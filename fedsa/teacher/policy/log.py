@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,7 @@ class Log:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._let_go = weakref.finalize(self, os.close, self._file)
         self._known = (-1, 0)  # size of the file when last seen, and its last record's number
         self._synced = 0
         self._behind = True
@@ -87,7 +89,7 @@ class Log:
 
     def close(self) -> None:
         """Let go of the file."""
-        os.close(self._file)
+        self._let_go()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -46,7 +46,7 @@ class Till:
         self._office = office
         self._limit = limit
         self._window = window
-        self._cancelled = cancelled
+        self.cancelled = cancelled
         self._record = record
 
     @property
@@ -100,7 +100,7 @@ class Till:
         ) as purse:
             for start in range(0, max(1, len(missing)), BATCH):
                 batch = missing[start : start + BATCH]
-                if self._cancelled():
+                if self.cancelled():
                     raise Fault("cancelled")
                 due += price * len(batch)
                 rest -= due

@@ -56,4 +56,6 @@ class OpenHearing:
     def _maps(self, asked: Asked, method: str, grid: int, bits: int) -> CompactMaps:
         if self._cancelled():
             raise Fault("cancelled")
-        return self._teacher.compact_maps(asked.take(slice(None)), method, grid, bits)
+        return self._teacher.compact_maps(
+            asked.take(slice(None)), method, grid, bits, self._cancelled
+        )
