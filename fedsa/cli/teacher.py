@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from fedsa.cli.main import app
 
@@ -26,6 +27,7 @@ teacher_app = typer.Typer(
 )
 app.add_typer(teacher_app)
 
+console = Console()
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The teacher's TOML file.")]
 State = Annotated[
     Path | None,
@@ -43,6 +45,31 @@ def state_of(given: Path | None) -> Path:
         return given
     base = os.environ.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "fedsa"
+
+
+@teacher_app.command()
+def card(
+    file: File,
+    caller: Annotated[
+        str | None,
+        typer.Option("--as", metavar="NAME", help="The coordinator that looks at it."),
+    ] = None,
+    state: State = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, on one line.")] = False,
+) -> None:
+    """Show all that the outside will see of the teacher in FILE.
+
+    The terms are those for one coordinator (NAME, else the first that the policy lists), with
+    what its budget still holds by the records in the state folder, if there are any.
+    """
+    from fedsa.cli.card import show
+    from fedsa.teacher.gateway.preview import card_of
+
+    found = card_of(file, state_of(state), caller)
+    if as_json:
+        typer.echo(found.to_json())
+    else:
+        show(console, found)
 
 
 @teacher_app.command()

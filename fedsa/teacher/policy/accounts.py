@@ -1,4 +1,4 @@
-"""The ledger as a person reads it: what each coordinator has spent of each teacher, and has left."""
+"""The ledger as a person reads it: what each coordinator has spent of a teacher, and has left."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def accounts(office: Office, files: Sequence[CardFile] = ()) -> list[Account]:
     sums = {window: office.spent(window) for window in {"ever", *_windows(policies.values())}}
     found = []
     for teacher, coordinator, call in sorted(owners):
-        policy = policies.get(teacher)
-        window: Window = "ever" if policy is None else policy.budget.window
+        budget = policies[teacher].budget if teacher in policies else None
+        window: Window = "ever" if budget is None else budget.window
         present = label(window, day_of(office.clock()))
         spent = sum(
             one.spent
@@ -61,8 +61,8 @@ def accounts(office: Office, files: Sequence[CardFile] = ()) -> list[Account]:
             and one.window == present
         )
         left = None
-        if policy is not None:
-            limit = getattr(policy.budget, call) if call in policy.calls else 0
+        if budget is not None:
+            limit = getattr(budget, call) if call in policies[teacher].calls else 0
             left = max(0, limit - spent)
         found.append(Account(teacher, coordinator, call, present, spent, left))
     return found
