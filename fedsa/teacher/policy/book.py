@@ -57,12 +57,11 @@ class Book:
         self.after: Callable[[sqlite3.Connection], None] | None = None
         """Called after each transaction that was committed; may not raise."""
         self._turn = threading.Lock()
+        self._reading = threading.Lock()
         self._wishes: list[_Wish[Any]] = []
         self._wishing = threading.Lock()
         try:
-            self._db = sqlite3.connect(
-                path, timeout=WAIT, isolation_level=None, check_same_thread=False
-            )
+            self._db, self._reader = _connect(path), _connect(path)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
@@ -110,16 +109,17 @@ class Book:
             ``storage`` if the file cannot be read.
         """
         try:
-            with self._turn:
+            with self._reading:  # on its own connection, so that nobody waits for a writer's disk
                 self._check()
-                return self._db.execute(query, values).fetchall()
+                return self._reader.execute(query, values).fetchall()
         except (sqlite3.Error, OSError) as error:
             raise Fault("storage") from error
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._turn:
+        with self._turn, self._reading:
             self._db.close()
+            self._reader.close()
 
     def _grant(self, wishes: list[_Wish[Any]]) -> None:
         try:
@@ -154,3 +154,7 @@ class Book:
         """Refuse to write on into a file that was deleted or put aside."""
         if os.stat(self.path).st_ino != self._inode:
             raise OSError("another file was put in its place; start anew")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)

@@ -19,6 +19,7 @@ from fedsa.teacher.policy.book import Book
 from fedsa.teacher.policy.cache import AnswerCache
 from fedsa.teacher.policy.ledger import Ledger, Purse, Spent
 from fedsa.teacher.policy.log import Log
+from fedsa.teacher.policy.refusals import Refusals
 from fedsa.teacher.policy.secret import read_or_make
 from fedsa.teacher.policy.windows import Window, day_of
 from fedsa.teacher.sets import SetStore
@@ -62,6 +63,7 @@ class Office:
             ) from error
         self.ledger = Ledger(self._book)
         self.approvals = Approvals(self._book)
+        self.refusals = Refusals()
         self.sets = SetStore(folder / SETS)
 
     def approve(self, set_hash: str) -> bool:

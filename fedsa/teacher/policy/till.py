@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,8 @@ class Till:
         """Return the final answer for each item, in the order asked.
 
         The whole question must fit into what is left, else nothing is spent; then each batch is
-        debited before it is inferred. A crash in between may lose that batch's debit to the
-        caller, never to the institution.
+        debited before it is inferred. A crash, or a cancelled call, may lose the debit of a batch
+        or two to the caller, never to the institution.
 
         Parameters
         ----------
@@ -89,47 +90,55 @@ class Till:
             ``budget``, ``cancelled``, ``storage``, or what ``make`` raises.
         """
         keys = [self.key(name) for name in names]
-        places = {key: place for place, key in reversed(list(enumerate(keys)))}
-        known = self._office.cache.find(list(places))
-        missing = [place for key, place in sorted(places.items(), key=_place) if key not in known]
-        due = again * len(known)
-        rest = due + price * len(missing)
+        first: dict[bytes, int] = {}
+        for place, key in enumerate(keys):
+            first.setdefault(key, place)
+        known = self.cache.find(list(first))
+        missing = [place for key, place in first.items() if key not in known]
+        batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
+        costs = [price * len(batch) for batch in batches] or [0]
+        costs[0] += again * len(known)
         record = self._record
-        with self._office.ledger.purse(
-            record["caller"], record["teacher"], record["call"]
-        ) as purse:
-            for start in range(0, max(1, len(missing)), BATCH):
-                batch = missing[start : start + BATCH]
+        account = (record["caller"], record["teacher"], record["call"])
+        # While a batch is inferred, the next is debited and the one before goes to the cache.
+        with self._office.ledger.purse(*account) as purse, ThreadPoolExecutor(1) as aside:
+            self._pay(costs, 0, purse)
+            for turn, batch in enumerate(batches, start=1):
                 if self.cancelled():
                     raise Fault("cancelled")
-                due += price * len(batch)
-                rest -= due
-                self._pay(due, rest, purse)
-                due = 0
-                if batch:
+                paid = aside.submit(self._pay, costs, turn, purse)
+                try:
                     made = make(asked.take(batch), [names[place] for place in batch])
-                    fresh = dict(zip((keys[place] for place in batch), made, strict=True))
-                    self._office.cache.keep(fresh)
-                    known |= fresh
+                except BaseException:
+                    paid.cancel()
+                    raise
+                fresh = dict(zip((keys[place] for place in batch), made, strict=True))
+                known |= fresh
+                aside.submit(self.cache.keep, fresh)
+                paid.result()
         return [known[key] for key in keys]
 
-    def close(self, **record: Any) -> None:
-        """Record how the question ended.
+    def close(self, outcome: str, **record: Any) -> None:
+        """Record how the question ended; refusals of a caller who asks too often only by number.
 
         Raises
         ------
         Fault
             ``storage`` if it cannot be written.
         """
-        self._office.record("reply", **self._record, charged=self.charged, **record)
+        entry = {**self._record, "charged": self.charged, "outcome": outcome, **record}
+        if outcome != "answered" and not self.charged:
+            omitted = self._office.refusals.note(entry["caller"], self._office.clock())
+            if omitted is None:
+                return
+            entry |= {"omitted": omitted} if omitted else {}
+        self._office.record("reply", **entry)
 
-    def _pay(self, items: int, ahead: int, purse: Purse) -> None:
+    def _pay(self, costs: list[int], turn: int, purse: Purse) -> None:
+        """Debit what the batch ``turn`` costs, if there is one and all after it fit as well."""
+        items, ahead = sum(costs[turn : turn + 1]), sum(costs[turn + 1 :])
         if not items:
             return
         if not self._office.charge(items, self._limit, self._window, ahead, purse, **self._record):
             raise Fault("budget")
         self.charged += items
-
-
-def _place(item: tuple[bytes, int]) -> int:
-    return item[1]
