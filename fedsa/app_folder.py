@@ -34,6 +34,14 @@ def app_root() -> Path:
     )
 
 
+def app_folder() -> Path:
+    """Return the app to run: the one in the current folder if there is one, else fedsa's own."""
+    here = Path.cwd()
+    if (here / "server" / "app.py").is_file() and (here / "pyproject.toml").is_file():
+        return here
+    return app_root()
+
+
 def builtin_scenario(name: str) -> Path:
     """Return the path of the scenario that comes with fedsa under this name.
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from fedsa.app_folder import app_folder
 from fedsa.data import resolve
 from fedsa.errors import FedsaError, ScenarioError
 from fedsa.fusion import FUSIONS
-from fedsa.launcher.simulation import app_folder
 from fedsa.models import MODELS
 from fedsa.registry import Registry
 from fedsa.runs import baselines

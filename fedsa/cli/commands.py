@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from fedsa.cli import closing, listing
 from fedsa.cli.main import app
 from fedsa.errors import AllTeachersGone, RunError
 
@@ -47,6 +46,7 @@ def simulate(
     The exit code is 0 only if the run truly finished. An interrupted run is gone on with by
     *fedsa simulate --resume FOLDER* and ends as if it had never been interrupted.
     """
+    from fedsa.cli import closing
     from fedsa.cli.checks import check_plugins
     from fedsa.launcher import simulate as run
     from fedsa.launcher.progress import Progress
@@ -143,12 +143,16 @@ def new(folder: Annotated[Path, typer.Argument()]) -> None:
 @app.command()
 def strategies() -> None:
     """List the strategies that --set strategy=NAME takes, and how to plug in your own."""
+    from fedsa.cli import listing
+
     listing.strategies(console)
 
 
 @app.command()
 def data() -> None:
     """List the datasets: size, classes, licence, and where they are or how to get them."""
+    from fedsa.cli import listing
+
     listing.data(console)
 
 

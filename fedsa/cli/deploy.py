@@ -73,6 +73,19 @@ def node_key(path: Annotated[Path, typer.Argument()]) -> None:
 
 
 @deploy_app.command()
+def bundle(path: Annotated[Path, typer.Argument()]) -> None:
+    """Write the app bundle that a run would send into PATH, for institutions to read; its hash."""
+    from fedsa.app_folder import app_folder
+    from fedsa.deploy.bundles import Bundle, build
+
+    content = build(app_folder())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    _written(path)
+    _say(f"hash: {Bundle.parse(content).hash}")
+
+
+@deploy_app.command()
 def check(
     federation: FederationName,
     scenario: ScenarioName = None,

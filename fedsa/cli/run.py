@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from fedsa.cli import closing
 from fedsa.cli.commands import Out, Overrides, Resume, ScenarioName, Seed, console
 from fedsa.cli.main import app
 from fedsa.errors import AllTeachersGone, RunError
@@ -35,6 +34,7 @@ def run(
     The exit code is 0 only if the run truly finished. An interrupted run is gone on with by
     *fedsa run --federation NAME --resume FOLDER*; Ctrl-C stops it at the SuperLink too.
     """
+    from fedsa.cli import closing
     from fedsa.cli.checks import check_plugins
     from fedsa.launcher.federation import run as start
     from fedsa.launcher.progress import Progress

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from fedsa.app_folder import app_folder
 from fedsa.deploy.look import RESULT
 from fedsa.errors import RunError
 from fedsa.launcher.federation import Federation
 from fedsa.launcher.following import UNREACHABLE
-from fedsa.launcher.simulation import app_folder
 from fedsa.runs.folder import write_json
 from fedsa.scenario import Scenario
 

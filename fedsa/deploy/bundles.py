@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fedsa.app_folder import app_root
 from fedsa.errors import RunError
 
 LARGEST = 10 * 2**20
@@ -200,10 +201,22 @@ class Bundles:
             (self.folder / f"{digits}.fab").unlink(missing_ok=True)
 
 
-def own_bundle() -> Bundle:
-    """Return the bundle of the app that comes with this fedsa, as ``flwr build`` makes it."""
+def build(folder: Path) -> bytes:
+    """Return the bundle of an app folder, as ``flwr run`` makes and sends it.
+
+    Raises
+    ------
+    RunError
+        If Flower takes the folder for no app.
+    """
     from flwr.cli.build import build_fab_from_disk
 
-    from fedsa.app_folder import app_root
+    try:
+        return bytes(build_fab_from_disk(folder))
+    except (ValueError, OSError) as error:
+        raise RunError(f"The app in '{folder}' cannot be bundled: {error}") from None
 
-    return Bundle.parse(build_fab_from_disk(app_root()))
+
+def own_bundle() -> Bundle:
+    """Return the bundle of the app that comes with this fedsa."""
+    return Bundle.parse(build(app_root()))

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fedsa.app_folder import app_folder
 from fedsa.errors import RunError
 from fedsa.launcher import commands
 from fedsa.launcher.alone import alone
 from fedsa.launcher.following import UNREACHABLE, follow
 from fedsa.launcher.progress import Progress
-from fedsa.launcher.simulation import app_folder
 from fedsa.runs.folder import RunFolder, write_json
 from fedsa.runs.serving import is_served
 

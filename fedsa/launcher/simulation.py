@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from fedsa.app_folder import app_root
+from fedsa.app_folder import app_folder
 from fedsa.data.splits import split
 from fedsa.launcher.alone import alone
 from fedsa.launcher.flower import Flower, check_port
@@ -54,11 +53,3 @@ def simulate(scenario: Scenario, folder: RunFolder, progress: Progress) -> dict[
             run_id = flower.submit(app_folder(), config, nodes, actors)
             follow(flower, run_id, folder, seen, progress)
         return folder.summary()
-
-
-def app_folder() -> Path:
-    """Return the app to run: the one in the current folder if there is one, else fedsa's own."""
-    here = Path.cwd()
-    if (here / "server" / "app.py").is_file() and (here / "pyproject.toml").is_file():
-        return here
-    return app_root()

@@ -48,6 +48,10 @@ def _shake(folder: Path, client: ssl.SSLContext, host: str) -> str:
     try:
         with client.wrap_socket(here, server_hostname=host) as wrapped:
             wrapped.send(b"x")
+    except ssl.SSLCertVerificationError:
+        raise
+    except OSError:
+        pass  # the server has hung up; what it saw tells why
     finally:
         here.close()
         thread.join()

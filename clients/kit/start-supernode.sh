@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# start-supernode.sh DIR: the SuperNode of DIR/supernode.env; runs approved bundles only.
+set -euo pipefail
+cd "$1"
+# SUPERLINK: host:port; NODE_CONFIG: where the gateway is; SUPERNODE_OPTIONS: further options.
+. ./supernode.env
+export FLWR_HOME="$PWD/flower" HOME="$PWD"
+python -m fedsa.deploy.service start supernode --until "SuperNode ID" -- \
+  fedsa client supernode --state . --superlink "$SUPERLINK" --root-certificates superlink-ca.crt \
+  --auth-supernode-private-key node --host 127.0.0.1 --port "${RUNTIME_PORT:-9094}" \
+  --node-config "$NODE_CONFIG" ${SUPERNODE_OPTIONS:-}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# make.sh DIR PORT HOST...: the coordinator's certificates, and the connection 'real' for flwr.
+set -euo pipefail
+dir=$1 port=$2
+shift 2
+umask 077
+mkdir -p "$dir/keys" "$dir/flower"
+dir=$(cd "$dir" && pwd)
+fedsa deploy certificates "$dir/keys" "${@/#/--host=}"
+cat > "$dir/flower/config.toml" <<TOML
+[superlink]
+default = "real"
+
+[superlink.real]
+address = "$1:$port"
+root-certificates = "$dir/keys/ca.crt"
+TOML
+echo "next: export FLWR_HOME=$dir/flower"

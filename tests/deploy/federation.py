@@ -1,0 +1,244 @@
+"""A whole federation, started by the blocks of the runbooks and ended without a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from fedsa.deploy.service import Service
+from fedsa.launcher import processes
+from tests.deploy.network import Network
+from tests.deploy.runbook import CHECKOUT, blocks, settings
+
+SCRIPTS = Path(sys.executable).parent
+PORT, GATEWAY, RUNTIME = 18443, 18500, 19094
+SUDO = """#!/bin/bash
+# Stands for sudo -u USER COMMAND..., with users that exist by their number only.
+shift; user=$1; shift
+exec setpriv --reuid="$user" --regid="$user" --groups="$user" "$@"
+"""
+
+
+class Federation:
+    """A coordinator and institutions, each on a host of its own.
+
+    Parameters
+    ----------
+    hosts : str
+        Names of the institutions' hosts.
+    """
+
+    def __init__(self, *hosts: str) -> None:
+        # Not pytest's: other users must get into it, and a socket's path is short.
+        self.root = Path(tempfile.mkdtemp(prefix="fd-")).resolve()
+        self.root.chmod(0o755)
+        self.mark = uuid.uuid4().hex
+        self.services: list[Service] = []
+        self.mounts: list[Path] = []
+        self.network = Network("hub", *hosts)
+        self.home = self.root / "hub"
+        sudo = self.root / "bin" / "sudo"
+        sudo.parent.mkdir()
+        sudo.write_text(SUDO)
+        sudo.chmod(0o755)
+        self.variables = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("FLWR_", "FEDSA_"))},
+            "PATH": f"{sudo.parent}:{SCRIPTS}:{os.environ['PATH']}",
+            processes.MARK: self.mark,
+            "PYTHONPATH": str(CHECKOUT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "FEDSA_CACHE": str(self.root / "cache"),
+            "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.2",
+            "FLWR_HOME": str(self.home / "flower"),
+            "FLWR_DISABLE_UPDATE_CHECK": "1",
+            "FLWR_TELEMETRY_ENABLED": "0",
+            "OMP_NUM_THREADS": "1",
+            "COLUMNS": "160",
+            "HOME": str(self.root),
+            "COORDINATOR": str(self.home),
+            "HOST": self.network.address("hub"),
+            "PORT": str(PORT),
+            "SUPERLINK": f"{self.network.address('hub')}:{PORT}",
+            "SUPERLINK_CA": str(self.home / "keys" / "ca.crt"),
+            "BUNDLE": str(self.home / "app.fab"),
+        }
+
+    # ---- commands ---------------------------------------------------------------------------
+
+    def command(self, host: str, *command: str | Path) -> list[str]:
+        """Return a command as it is run on a host."""
+        return self.network.on(host, list(map(str, command)))
+
+    def start(self, host: str, *command: str | Path) -> subprocess.Popen[str]:
+        """Start a command on a host and do not wait."""
+        return subprocess.Popen(
+            self.command(host, *command),
+            cwd=CHECKOUT,
+            env=self.variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, host: str, *command: str | Path) -> tuple[int, str]:
+        """Return a command's exit code and what it said."""
+        process = self.start(host, *command)
+        said, _ = process.communicate(timeout=240)
+        return process.returncode, said
+
+    def block(self, page: str, name: str, host: str = "hub", **variables: str | Path) -> str:
+        """Run a block of a runbook, on a host, and return what it said."""
+        script = blocks(page)[name]
+        process = subprocess.Popen(
+            self.command(host, "bash", "-euc", script),
+            cwd=CHECKOUT,
+            env={**self.variables, **{key: str(value) for key, value in variables.items()}},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        said, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, f"{page}: {name}\n{script}\n{said}"
+        return said
+
+    # ---- the coordinator --------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Start the SuperLink, as the runbook says, and make the bundle."""
+        assert settings("coordinator") <= {*self.variables, "SCENARIO"}
+        assert settings("institution") <= {*self.variables, "INSTITUTION", "TEACHER"}
+        self.services.append(Service(self.home, "superlink"))
+        self.block("coordinator", "start")
+        self.block("coordinator", "bundle")
+
+    def register(self, folder: Path, name: str) -> None:
+        """Let a node in."""
+        self.block("coordinator", "register", NODE_KEY=folder / "node.pub", NODE_NAME=name)
+
+    # ---- institutions -----------------------------------------------------------------------
+
+    def gateway(self, host: str, teacher: Path) -> Institution:
+        """Start a gateway behind mutual TLS and make its node's settings, all on one host."""
+        folder, keys = self.root / host, self.root / f"{host}-gateway"
+        keys.mkdir()
+        variables = {
+            "INSTITUTION": folder,
+            "TEACHER": teacher,
+            "CALLER": "coordinator",
+            "GATEWAY_DIR": keys,
+            "GATEWAY_KEYS": keys / "keys",
+            "GATEWAY_HOST": self.network.address(host),
+            "GATEWAY_PORT": str(self.network.port(host, GATEWAY)),
+            "RUNTIME_PORT": str(self.network.port(host, RUNTIME)),
+        }
+        found = Institution(self, host, folder, keys, variables)
+        self.services += [found.gateway, found.supernode]
+        self.block("institution", "gateway-host", host, **variables)
+        self.block("institution", "gateway-elsewhere", host, **variables)
+        return found
+
+    def join(self, host: str, teacher: Path) -> Institution:
+        """Bring a whole institution into the federation."""
+        found = self.gateway(host, teacher)
+        self.register(found.folder, host)
+        found.block("approve")
+        return found
+
+    # ---- the end ----------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End everything and remove every trace."""
+        try:
+            for service in reversed(self.services):
+                service.stop(grace=2.0)
+        finally:
+            processes.clear(self.mark)
+            self.network.close()
+            for mount in self.mounts:
+                subprocess.run(["umount", "-l", str(mount)], check=False)
+            shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Institution:
+    """One institution's folders and processes.
+
+    Parameters
+    ----------
+    federation : Federation
+        Where it takes part.
+    host : str
+        On which it is.
+    folder, records : Path
+        Of the node, and of the gateway.
+    variables : Mapping[str, str | Path]
+        As its engineer has set them for the runbook.
+    """
+
+    def __init__(
+        self,
+        federation: Federation,
+        host: str,
+        folder: Path,
+        records: Path,
+        variables: Mapping[str, str | Path],
+    ) -> None:
+        self.federation, self.host, self.folder = federation, host, folder
+        self.variables, self.records = dict(variables), records
+        self.gateway, self.supernode = Service(records, "gateway"), Service(folder, "supernode")
+
+    def block(self, name: str) -> str:
+        """Run a block of the institution's runbook."""
+        return self.federation.block("institution", name, self.host, **self.variables)
+
+    def script(self, name: str, folder: Path) -> None:
+        """Run a script of the kit, as after a crash."""
+        code, said = self.federation.run(self.host, "bash", f"clients/kit/{name}.sh", folder)
+        assert code == 0, said
+
+    def app(self) -> psutil.Process | None:
+        """Return the process in which the coordinator's code answers a question now."""
+        node = self.supernode.process()
+        for process in node.children(recursive=True) if node is not None else ():
+            try:
+                if "flwr-clientapp" in " ".join(process.cmdline()):
+                    return process
+            except psutil.Error:
+                continue
+        return None
+
+
+def kill(service: Service) -> None:
+    """Kill a process outright."""
+    process = service.process()
+    assert process is not None, service.name
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+
+
+def eventually(good: Callable[[], Any], seconds: float = 120.0, every: float = 0.1) -> Any:
+    """Wait until something is so and return what it is."""
+    import time
+
+    deadline = time.monotonic() + seconds
+    while not (found := good()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(every)
+    return found
+
+
+def read(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text("utf-8"))
