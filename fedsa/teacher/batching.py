@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from fedsa.teacher.faults import Fault
-from fedsa.teacher.memory import Portions
+from fedsa.teacher.memory import Portions, keep_freed
 
 IDLE = 2.0
 """Seconds after which a thread without work ends."""
@@ -205,6 +205,7 @@ class Batcher:
             self._state.notify_all()
 
     def _work(self) -> None:
+        keep_freed()
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
         while True:

@@ -52,3 +52,15 @@ class Narrow(Linear):
 def unbuildable(shape: tuple[int, ...], outputs: int) -> Any:
     """Fail to build."""
     raise OSError(f"no such file: {SECRET}")
+
+
+LIMIT = 20
+
+
+class Large(Linear):
+    """Runs out of memory above so many items."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if len(inputs) > LIMIT:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB")
+        return super().forward(inputs)

@@ -66,11 +66,16 @@ def test_faults_between_keys_are_reported_at_once(make_teacher: Make) -> None:
         ({"factory": "conv", "weights": "w.safetensors", "program": "m.pt2"}, "not both"),
         ({"program": "m.pt2"}, "there is no file"),
         ({"factory": "conv", "weights": 3}, "model.weights"),
+        ({"onnx": "m.onnx", "callable": "a:b"}, "onnx and callable are models each"),
+        ({"program": "m.pt2", "weights": "w.safetensors"}, "weights: goes with factory, not with"),
+        ({"callable": "a:b", "trusted": ["c"]}, "model.trusted: goes with estimator"),
+        ({"estimator": "e.skops", "probabilities": True}, "onnx or callable or backend"),
+        ({"callable": "a"}, "write module:attribute"),
+        ({"onnx": "m.pt2"}, "should be a .onnx file"),
+        ({"backend": "jam", "file": "model.pkl"}, "is a pickle"),
     ],
 )
-def test_a_model_is_asked_for_in_one_of_two_ways(
-    make_teacher: Make, model: dict, said: str
-) -> None:
+def test_a_model_is_asked_for_in_one_way(make_teacher: Make, model: dict, said: str) -> None:
     path = make_teacher(model=model)
     assert said in _fault(path)
 
@@ -83,7 +88,7 @@ def test_no_file_and_no_toml(tmp_path: Path) -> None:
     assert "cannot be read" in _fault(tmp_path / "teacher.toml")
 
 
-@pytest.mark.parametrize("name", ["weights.pt", "weights.pth", "weights.bin"])
+@pytest.mark.parametrize("name", ["weights.pt", "weights.pth", "weights.joblib"])
 def test_a_pickle_is_refused_by_its_name(make_teacher: Make, name: str) -> None:
     path = make_teacher(model={"factory": "conv", "weights": name})
     torch.save(build("conv", (1, 12, 12), 3, seed=0).state_dict(), path.parent / name)
