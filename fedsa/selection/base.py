@@ -24,13 +24,13 @@ class Evidence:
     rounds : int
         Rounds of the whole run.
     teachers : tuple[str, ...]
-        Ids of the teachers that can be reached, sorted.
+        Ids of the teachers to choose from, sorted: those that have answered anything.
     closeness : Mapping[str, float]
         Mean cosine in [-1, 1] of the teacher's centred saliency maps and the student's, on the
         probe; a teacher that gave none is missing.
     answers : Answers
-        What has been answered so far; on the labelled items and the response items every
-        reachable teacher has answered.
+        What has been answered so far, of the labelled items and the response items: all of them
+        by most teachers; by one with a small budget, or late, the labelled ones first.
     student : Tensor
         ``(n, C)`` the current student's distribution on the transfer set.
     """

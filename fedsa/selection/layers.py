@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -65,15 +65,18 @@ class Layers:
 def measure(evidence: Evidence) -> dict[str, Layers]:
     """Measure every layer for every teacher that can be reached, in sorted order."""
     problem, answers = evidence.problem, evidence.answers
-    labels = problem.labels
     names = sorted(evidence.teachers)
-    fit = [
-        name
-        for name in names
-        if name in answers and bool(answers.asked(name)[problem.labelled].all())
-    ]
-    told = {name: answers[name][problem.labelled] for name in fit}
-    validated = _validate(problem, told) if fit and _can_hold_out(labels) else {}
+    heard = {name: _heard(evidence, name) for name in names}
+    told = {n: answers[n][problem.labelled[mark]] for n, mark in heard.items() if bool(mark.any())}
+    validated: dict[str, tuple[float, float, float]] = {}
+    # A small budget may end among the labelled items: a teacher is judged by those it answered,
+    # beside all who answered them too.
+    for mark in _kinds([heard[name] for name in told]):
+        part = _part(problem, mark)
+        beside = [name for name in told if bool(heard[name][mark].all())]
+        if _can_hold_out(part.labels):
+            figures = _validate(part, {n: answers[n][part.labelled] for n in beside})
+            validated |= {n: figures[n] for n in beside if bool((heard[n] == mark).all())}
     out = {}
     for name in names:
         asked = answers.asked(name) if name in answers else torch.zeros(0, dtype=torch.bool)
@@ -85,12 +88,32 @@ def measure(evidence: Evidence) -> dict[str, Layers]:
         out[name] = Layers(
             saliency=evidence.closeness.get(name),
             mutual_information=shared,
-            leep=_surprise(told[name], problem) if name in told and len(labels) else None,
+            leep=_surprise(told[name], _part(problem, heard[name])) if name in told else None,
             cross_validation=validity[0] if validity else None,
             gain=validity[1] if validity else None,
             error=validity[2] if validity else None,
         )
     return out
+
+
+def _heard(evidence: Evidence, name: str) -> Tensor:
+    """Return a ``(m,)`` mask of the labelled items that a teacher answered."""
+    labelled = evidence.problem.labelled
+    if name not in evidence.answers:
+        return torch.zeros(len(labelled), dtype=torch.bool)
+    return evidence.answers.asked(name)[labelled]
+
+
+def _kinds(marks: list[Tensor]) -> list[Tensor]:
+    """Return the masks that differ."""
+    return list({tuple(mark.tolist()): mark for mark in marks}.values())
+
+
+def _part(problem: Problem, mark: Tensor) -> Problem:
+    """Return the problem with some of its labels only."""
+    if bool(mark.all()):
+        return problem
+    return replace(problem, labelled=problem.labelled[mark], labels=problem.labels[mark])
 
 
 def _validate(problem: Problem, told: dict[str, Tensor]) -> dict[str, tuple[float, float, float]]:

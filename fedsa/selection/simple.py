@@ -55,9 +55,14 @@ class BestSingle:
 
     def select(self, evidence: Evidence) -> Selection:
         """Choose by the labelled items only."""
-        problem, names = evidence.problem, sorted(evidence.teachers)
-        blocks = [features(evidence.answers[name][problem.labelled]) for name in names]
-        told = held_out(blocks, problem.labels, problem.seed).mean(dim=1).tolist()
+        problem, answers = evidence.problem, evidence.answers
+        # Compared are those who answered the most of them, where budgets ended on the way.
+        heard = {n: answers.asked(n)[problem.labelled] for n in sorted(evidence.teachers)}
+        most = max(int(mark.sum()) for mark in heard.values())
+        names = [name for name, mark in heard.items() if int(mark.sum()) == most]
+        items = torch.stack([heard[name] for name in names]).all(dim=0)
+        blocks = [features(answers[name][problem.labelled[items]]) for name in names]
+        told = held_out(blocks, problem.labels[items], problem.seed).mean(dim=1).tolist()
         scores = dict(zip(names, told, strict=True))
         best = top_k(scores, 1)
         return Selection(

@@ -15,6 +15,7 @@ from fedsa.problem import Answers
 from fedsa.selection import SELECTORS, Evidence
 from fedsa.selection.evidence import EvidenceSelector, gate, strength
 from fedsa.selection.layers import Layers, measure
+from fedsa.selection.simple import BestSingle
 
 Maker = Callable[..., Evidence]
 
@@ -82,13 +83,46 @@ def test_with_nothing_known_all_take_part(evidence_of: Maker) -> None:
     assert selection.selected == evidence.teachers
 
 
-def test_a_teacher_that_left_the_labelled_items_out_stays_out(evidence_of: Maker) -> None:
+def _heard_of(evidence: Evidence, name: str, labelled: int) -> Evidence:
+    """Leave a teacher the answers on its first so many labelled items, of all of them."""
+    order = torch.randperm(
+        len(evidence.problem.labelled), generator=torch.Generator().manual_seed(3)
+    )
+    silent = evidence.answers[name].clone()
+    silent[evidence.problem.labelled[order[labelled:]]] = math.nan
+    return replace(evidence, answers=Answers({**evidence.answers, name: silent}))
+
+
+def test_a_teacher_is_judged_by_the_labelled_items_it_answered(evidence_of: Maker) -> None:
     evidence = evidence_of(0, each=8)
-    silent = evidence.answers["useful-0"].clone()
-    silent[evidence.problem.labelled[:3]] = math.nan
-    answers = Answers({**evidence.answers, "useful-0": silent})
-    selection = EvidenceSelector(SelectionOptions()).select(replace(evidence, answers=answers))
-    assert selection.weights.get("useful-0", 0.0) == 0.0
+    whole = measure(evidence)
+    part = measure(_heard_of(evidence, "useful-0", 40))
+    for name in whole:  # the others' scale has lost one teacher, no more
+        near = 0.3 if name == "useful-0" else 0.03
+        assert part[name].gain == pytest.approx(whole[name].gain, abs=near)
+        assert part[name].leep == pytest.approx(whole[name].leep, abs=near)
+    selector = EvidenceSelector(SelectionOptions())
+    chosen = selector.select(_heard_of(evidence, "useful-0", 40)).weights
+    assert chosen["useful-0"] > 0.1
+    chosen = selector.select(_heard_of(evidence, "decoy-noise", 40)).weights
+    assert chosen.get("decoy-noise", 0.0) < 0.05
+
+
+def test_a_teacher_that_answered_too_few_labelled_items_stays_out(evidence_of: Maker) -> None:
+    for count in (0, 2):
+        evidence = _heard_of(evidence_of(0, each=8), "useful-0", count)
+        selection = EvidenceSelector(SelectionOptions()).select(evidence)
+        assert selection.weights.get("useful-0", 0.0) == 0.0
+        assert sum(selection.weights.values()) == pytest.approx(1.0)
+
+
+def test_best_single_is_among_those_who_answered_the_labelled_items(evidence_of: Maker) -> None:
+    evidence = evidence_of(0, each=8)
+    first = BestSingle(SelectionOptions()).select(evidence)
+    (best,) = first.selected
+    again = BestSingle(SelectionOptions()).select(_heard_of(evidence, best, 5))
+    assert again.selected != (best,) and best not in again.scores
+    assert {n: s for n, s in first.scores.items() if n != best} == again.scores
 
 
 def test_gate_by_hand() -> None:

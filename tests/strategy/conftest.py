@@ -133,13 +133,16 @@ class LocalGrid(Grid):
                 continue
             place = {"partition-id": node - FIRST_NODE, "num-partitions": self.nodes}
             context = Context(1, node, place, RecordDict(), {"pool": str(self.pool)})
-            reply: Message | None = app(message, context)
+            reply: Message | None = self.answer(message, context)
             if self.fault is not None and reply is not None:
                 reply = self.fault(message, reply)
             if reply is not None:
                 due = CLOCK.time + (self.delay(message) if self.delay else 0.0)
                 self._replies[id_] = (due, reply)
         return ids
+
+    def answer(self, message: Message, context: Context) -> Message:
+        return app(message, context)
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
         here = [i for i in message_ids if i in self._replies and self._replies[i][0] <= CLOCK.time]
