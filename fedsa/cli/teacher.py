@@ -48,6 +48,28 @@ def state_of(given: Path | None) -> Path:
 
 
 @teacher_app.command()
+def check(file: File) -> None:
+    """Find every fault of FILE, load the model, and try it: a forward pass and a saliency map."""
+    import numpy as np
+
+    from fedsa.errors import TeacherFileError
+    from fedsa.teacher.faults import Fault
+    from fedsa.teacher.teacher import Teacher
+
+    teacher = Teacher.load(file)
+    known, items = teacher.card, np.random.default_rng(0).random((2, *teacher.card.shape))
+    try:
+        teacher.predict(items.astype(np.float32))
+        for method in known.methods:
+            teacher.compact_maps(items.astype(np.float32), method, known.grid, known.bits)
+    except Fault as fault:
+        raise TeacherFileError(
+            f"The model of '{file}' does not answer ({fault.code}): {fault.__cause__}."
+        ) from None
+    typer.echo(f"{known.id}: answers, and maps by {', '.join(known.methods)}")
+
+
+@teacher_app.command()
 def card(
     file: File,
     caller: Annotated[

@@ -1,5 +1,6 @@
-"""The teachers of the institution's wing serve here too."""
+"""The teachers and gateways of the institution's wing serve here too."""
 
 from tests.teacher.conftest import _threads, items, make_teacher
+from tests.teacher.gateway.conftest import gateway, short
 
-__all__ = ["_threads", "items", "make_teacher"]
+__all__ = ["_threads", "gateway", "items", "make_teacher", "short"]

@@ -98,12 +98,6 @@ def test_without_a_pool_there_is_a_failure(tmp_path: Path, monkeypatch: Any) -> 
         assert str(tmp_path) not in reply.sentence
 
 
-def test_outside_a_simulation_no_path_of_the_coordinator_is_followed(pool: Path) -> None:
-    for node in ({}, {"gateway": "unix:///run/teacher.sock"}):
-        reply = _ask(Describe(), _context(pool, node))
-        assert isinstance(reply, Failure) and reply.code == "no-teacher"
-
-
 @pytest.mark.parametrize(
     "record",
     [

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
 from fedsa.data.transfer import content_hash
 from fedsa.messages import Offered, offers
 from fedsa.teacher.gateway.client import Client
 from fedsa.teacher.gateway.server import Gateway
 from fedsa.teacher.gateway.target import Target
+from tests.teacher.faulty_models import Linear
 
 Make = Callable[..., Path]
 OPEN: dict[str, Any] = {
@@ -23,6 +25,8 @@ OPEN: dict[str, Any] = {
     "any-set": True,
 }
 BUDGET = {"predict": 100_000, "saliency": 100_000, "score": 100_000}
+POLICY = OPEN | {"budget": BUDGET}
+SLOW = "tests.teacher.gateway.slow_models"
 
 
 @pytest.fixture
@@ -50,6 +54,19 @@ def gateway(short: Path, tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     yield make
     for one in started:
         one.stop(0.0)
+
+
+@pytest.fixture
+def make_slow(make_teacher: Make) -> Callable[..., Path]:
+    """Return a maker of teachers whose factory is one of :mod:`slow_models`."""
+
+    def make(factory: str, policy: dict[str, Any] | None = None) -> Path:
+        path = make_teacher(policy=policy or POLICY)
+        save_file(Linear((1, 12, 12), 3).state_dict(), path.parent / "weights.safetensors")
+        path.write_text(path.read_text().replace('"conv"', f'"{SLOW}:{factory}"'))
+        return path
+
+    return make
 
 
 def offer(client: Client, teacher: str, items: np.ndarray) -> str:

@@ -45,3 +45,21 @@ class Late(Linear):
     def __init__(self, shape: tuple[int, ...], outputs: int) -> None:
         LOADING.wait(20)
         super().__init__(shape, outputs)
+
+
+class Napping(Linear):
+    """Takes a little time for a forward pass."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if inputs.any():
+            time.sleep(0.15)
+        return super().forward(inputs)
+
+
+class Hanging(Linear):
+    """Never comes back, but for blank items."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        while inputs.any():
+            time.sleep(60)
+        return super().forward(inputs)

@@ -13,7 +13,6 @@ import grpc
 import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from safetensors.torch import save_file
 
 from fedsa.errors import TeacherFileError
 from fedsa.messages import (
@@ -33,13 +32,10 @@ from fedsa.teacher.gateway.client import Client, ask
 from fedsa.teacher.gateway.requests import write_request
 from fedsa.teacher.gateway.server import Gateway
 from fedsa.teacher.gateway.target import Target
-from tests.teacher.faulty_models import Linear
 from tests.teacher.gateway import slow_models
-from tests.teacher.gateway.conftest import BUDGET, OPEN, Make, client_of, offer
+from tests.teacher.gateway.conftest import POLICY, Make, client_of, offer
 
 Started = Callable[..., Gateway]
-SLOW = "tests.teacher.gateway.slow_models"
-POLICY = OPEN | {"budget": BUDGET}
 OK = health_pb2.HealthCheckResponse
 
 
@@ -49,19 +45,6 @@ def _reset() -> Iterator[None]:
     yield
     for event in (slow_models.LOADING, slow_models.GATE):
         event.set()
-
-
-@pytest.fixture
-def make_slow(make_teacher: Make) -> Callable[[str], Path]:
-    """Return a maker of teachers whose factory is one of :mod:`slow_models`."""
-
-    def make(factory: str) -> Path:
-        path = make_teacher(policy=POLICY)
-        save_file(Linear((1, 12, 12), 3).state_dict(), path.parent / "weights.safetensors")
-        path.write_text(path.read_text().replace('"conv"', f'"{SLOW}:{factory}"'))
-        return path
-
-    return make
 
 
 def _code(reply: Any) -> str:
