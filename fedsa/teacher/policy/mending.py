@@ -34,10 +34,10 @@ def last_line(file: int) -> int:
 def mend(file: int, db: sqlite3.Connection) -> None:
     """Make a log's file and its ledger agree; the caller has locked the file.
 
-    What the ledger still holds of the log is the truth of the file's end: a torn or unwritten
-    line is cut off (and written anew by the caller). Whole records that go on from the ledger's
-    last one were lost to the ledger by a power cut, or by an old copy that was put back: they are
-    entered again, with what they say was spent, so that no budget comes back.
+    A line that was not finished is cut off; the caller writes it anew from what the ledger still
+    holds of the log. Whole records that go on from the ledger's last one were lost to the ledger
+    by a power cut, or by an old copy that was put back: they are entered again, with what they
+    say was spent, so that no budget comes back.
 
     Raises
     ------
@@ -56,14 +56,13 @@ def mend(file: int, db: sqlite3.Connection) -> None:
         same = 0
         while same < min(len(kept), len(lines)) and lines[same] == kept[same]:
             same += 1
-        wrong = sum(len(line) + 1 for line in lines[same:]) + torn
+        others = lines[same:]
         if same == len(kept):
-            taken = _take_back(db, lines[same:], count, head)
-            wrong -= sum(len(line) + 1 for line in taken)
-            if wrong > torn:
-                raise OSError("the log goes on with lines that are no records of this chain")
-        if wrong:
-            os.ftruncate(file, os.fstat(file).st_size - wrong)
+            others = others[_take_back(db, others, count, head) :]
+        if others or not _unfinished(torn, kept[same] if same < len(kept) else ""):
+            raise OSError("the log goes on with lines that are no records of this chain")
+        if torn:
+            os.ftruncate(file, os.fstat(file).st_size - len(torn))
         db.execute("COMMIT")
     except BaseException:
         db.rollback()
@@ -82,9 +81,17 @@ def _check_base(before: str, base: int, kept: list[str], head: str) -> None:
         raise OSError("the log is not the one that this ledger belongs to") from None
 
 
-def _take_back(db: sqlite3.Connection, lines: list[str], count: int, head: str) -> list[str]:
-    """Enter records that the ledger has lost; return those that were entered."""
-    taken = []
+def _unfinished(torn: bytes, line: str) -> bool:
+    """Say whether a file's last bytes can be what a kill or a power cut left of a line."""
+    if line:
+        return line.startswith(_text(torn)) or not torn.strip(b"\0")
+    # The ledger may have lost the record as well.
+    return len(torn) < _BLOCK and (not torn.strip(b"\0") or torn.startswith(b'{"'))
+
+
+def _take_back(db: sqlite3.Connection, lines: list[str], count: int, head: str) -> int:
+    """Enter records that the ledger has lost; return how many."""
+    taken = 0
     for line in lines:
         try:
             record = follow(line, count + 1, head)
@@ -95,12 +102,12 @@ def _take_back(db: sqlite3.Connection, lines: list[str], count: int, head: str) 
             caller, teacher, call, day = (record[k] for k in ("caller", "teacher", "call", "day"))
             enter(db, caller, teacher, call, day, record["charged"])
         db.execute("INSERT INTO pending VALUES (?, ?)", (count, line))
-        taken.append(line)
+        taken += 1
     db.execute("UPDATE chain SET records = ?, head = ?", (count, head))
     return taken
 
 
-def _tail(file: int, base: int | None) -> tuple[list[str], int]:
+def _tail(file: int, base: int | None) -> tuple[list[str], bytes]:
     """Return a file's lines from record ``base`` on (None: its last one), and the torn bytes."""
     size = os.fstat(file).st_size
     span = _BLOCK
@@ -117,9 +124,9 @@ def _tail(file: int, base: int | None) -> tuple[list[str], int]:
     if base is not None and base > 0:
         for skipped, line in enumerate(lines):
             if _number(line) == base:
-                return [_text(line) for line in lines[skipped:]], len(torn)
-        return [], len(torn)
-    return [_text(line) for line in lines], len(torn)
+                return [_text(line) for line in lines[skipped:]], torn
+        return [], torn
+    return [_text(line) for line in lines], torn
 
 
 def _number(line: bytes) -> int:
