@@ -132,6 +132,8 @@ class TeacherOptions(Options):
     """Share of the private labels replaced by random ones."""
     epochs: Annotated[int, Field(ge=0)] = 15
     """0 leaves the teacher untrained."""
+    file: str | None = None
+    """A teacher's TOML file in place of all of the above; its id is this one."""
     relevant: bool = True
     """Ground truth for the report only; no strategy ever sees it."""
     lie: Literal["inflated-score", "flipped-labels", "nan", "constant", "random"] | None = None

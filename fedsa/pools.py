@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from fedsa import __version__
+from fedsa import __version__, ready_made
 from fedsa.data import path_of
 from fedsa.data.files import fingerprint
 from fedsa.data.shards import Shard
@@ -46,11 +47,15 @@ def pool_key(scenario: Scenario) -> str:
 
     These are the library's version, the seed, the teachers' options (but not ``relevant``, which
     is for the report), the part of the task's options that decides which items are left for
-    them, and the content of data files. The share of labels is not among them, so runs that
-    differ in it alone have the same teachers.
+    them, and the content of data files and of ready-made teachers' files. The share of labels is
+    not among them, so runs that differ in it alone have the same teachers.
     """
     task, pool = scenario.task, scenario.pool()
-    files = {}
+    files = {
+        teacher.file: ready_made.fingerprint(Path(teacher.file), teacher.id)
+        for teacher in pool
+        if teacher.file is not None
+    }
     for name in sorted({task.data, *(teacher.data for teacher in pool)}):
         path = path_of(name)
         if path is not None and path.exists():
@@ -73,7 +78,8 @@ def pool_key(scenario: Scenario) -> str:
 def build_pool(scenario: Scenario, split: Split, progress: Progress) -> Path:
     """Train every teacher of the pool, unless that was done before, and return its folder.
 
-    The folder holds ``<id>/teacher.toml`` and ``<id>/weights.safetensors`` for each teacher, and
+    The folder holds ``<id>/teacher.toml`` for each teacher, ``<id>/weights.safetensors`` for each
+    that was trained (that of a ready-made one points to the files where they are), and
     ``pool.json`` with their ids in order once all are there. Each teacher's folder is renamed
     into its place when whole, so a build that was killed goes on where it was.
 
@@ -92,6 +98,8 @@ def build_pool(scenario: Scenario, split: Split, progress: Progress) -> Path:
         If the cache cannot be written.
     PluginError
         If a teacher's model is unknown or does not fit its data.
+    TeacherFileError
+        If the file of a ready-made teacher cannot be read or has another id.
     """
     folder = cache() / "pools" / pool_key(scenario)
     pool = scenario.pool()
@@ -114,11 +122,19 @@ def build_pool(scenario: Scenario, split: Split, progress: Progress) -> Path:
 def _make_all(
     folder: Path, todo: list[TeacherOptions], split: Split, scenario: Scenario
 ) -> Iterator[str]:
-    """Train several teachers at once, one core each; yield the id of the next that will be done.
+    """Put ready-made teachers into place and train the others, one core each.
+
+    Yields the id of the next that will be done.
 
     One thread a teacher, whatever the machine: so small nets gain nothing by more, and the same
     seed gives the same teachers.
     """
+    for options in todo:
+        if options.file is not None:
+            yield options.id
+            with _placed(folder, options) as making:
+                ready_made.put(Path(options.file), options.id, making)
+    todo = [options for options in todo if options.file is None]
     if sum(options.epochs * options.items for options in todo) <= _SMALL:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -170,12 +186,19 @@ def _make(
     model = build(options.model, shape, len(shard.classes), derive(seed, "teacher", options.id))
     scaling = Scaling.of(shard.inputs)
     train(model, scaling, shard, options.epochs, derive(seed, "training", options.id))
-    making = Path(tempfile.mkdtemp(prefix=f".{options.id}-", dir=folder))
-    try:
+    with _placed(folder, options) as making:
         tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
         save_file(tensors, making / "weights.safetensors")
         card = _card(options, shard, shape, scaling, saliency)
         (making / "teacher.toml").write_text(card, encoding="utf-8")
+
+
+@contextmanager
+def _placed(folder: Path, options: TeacherOptions) -> Iterator[Path]:
+    """Give a folder to write a teacher into, and put it into place when that was done."""
+    making = Path(tempfile.mkdtemp(prefix=f".{options.id}-", dir=folder))
+    try:
+        yield making
         if options.lie is not None:
             (making / "lie.json").write_text(json.dumps({"lie": options.lie}), encoding="utf-8")
         try:

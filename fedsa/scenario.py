@@ -121,7 +121,13 @@ def _located(scenario: Scenario) -> Scenario:
 
     task = scenario.task.model_copy(update={"data": located(scenario.task.data)})
     teachers = tuple(
-        teacher.model_copy(update={"data": located(teacher.data)}) for teacher in scenario.teachers
+        teacher.model_copy(
+            update={
+                "data": located(teacher.data),
+                "file": teacher.file and str(Path(teacher.file).expanduser().absolute()),
+            }
+        )
+        for teacher in scenario.teachers
     )
     return scenario.model_copy(update={"task": task, "teachers": teachers})
 
@@ -193,4 +199,19 @@ def _cross_check(scenario: Scenario) -> list[str]:
     for teacher in scenario.teachers:
         if teacher.classes and teacher.classes_each:
             faults.append(f"teachers '{teacher.id}': give classes or classes-each, not both.")
+        if teacher.file is not None and (given := _beside_file(teacher)):
+            faults.append(
+                f"teachers '{teacher.id}': a teacher with a file is ready-made; take out "
+                f"{', '.join(given)}."
+            )
     return faults
+
+
+def _beside_file(teacher: TeacherOptions) -> list[str]:
+    """Return the keys of a ready-made teacher that would have to do with how one is made."""
+    apart = {"id", "file", "relevant", "lie"}
+    return [
+        field.alias or name
+        for name, field in TeacherOptions.model_fields.items()
+        if name not in apart and getattr(teacher, name) != field.default
+    ]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from fedsa import ready_made
 from fedsa.app_folder import app_folder
 from fedsa.data import resolve
 from fedsa.errors import FedsaError, ScenarioError
@@ -19,10 +20,11 @@ from fedsa.runs import baselines
 from fedsa.saliency import METHODS
 from fedsa.scenario import Scenario
 from fedsa.selection import SELECTORS
+from fedsa.teacher import card_file
 
 
 def check_plugins(scenario: Scenario) -> None:
-    """Load the strategy, selector, fusion, saliency method, models and data of a scenario.
+    """Load what a scenario names: recipe, selector, fusion, method, models, data, teachers' files.
 
     Raises
     ------
@@ -37,10 +39,17 @@ def check_plugins(scenario: Scenario) -> None:
             lambda: METHODS.get(scenario.saliency.method),
             lambda: baselines.check(scenario.baselines),
         ]
-        models = {scenario.student.model, *(teacher.model for teacher in scenario.teachers)}
-        data = {scenario.task.data, *(teacher.data for teacher in scenario.teachers)}
+        made = [teacher for teacher in scenario.teachers if teacher.file is None]
+        models = {scenario.student.model, *(teacher.model for teacher in made)}
+        data = {scenario.task.data, *(teacher.data for teacher in made)}
         checks += [lambda name=name: MODELS.get(name) for name in sorted(models)]  # type: ignore[misc]
         checks += [lambda name=name: resolve(name) for name in sorted(data)]  # type: ignore[misc]
+        files = [(one.file, one.id) for one in scenario.teachers if one.file is not None]
+        checks += [lambda file=file: card_file.read(Path(file)) for file, _ in files]  # type: ignore[misc]
+        checks += [
+            lambda file=file, name=name: ready_made.read(Path(file), name)  # type: ignore[misc]
+            for file, name in files
+        ]
         errors: list[FedsaError] = []
         for check in checks:
             try:

@@ -41,7 +41,7 @@ class Split:
     classes : tuple[str, ...]
         The task's classes.
     shards : Mapping[str, Shard]
-        Private data by the teacher's id, in the pool's order.
+        Private data by the teacher's id, in the pool's order; ready-made teachers have none.
     licence : str
         Licence of the task's data.
     """
@@ -88,7 +88,7 @@ def split(scenario: Scenario) -> Split:
         test_inputs=test_inputs,
         test_labels=renumber(test_labels, wanted),
         classes=classes,
-        shards=draw_shards(scenario.pool(), seed, {task.data: data}, used),
+        shards=draw_shards([one for one in scenario.pool() if one.file is None], seed, {task.data: data}, used),
         licence=data.licence,
     )
 
