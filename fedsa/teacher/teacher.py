@@ -112,6 +112,11 @@ class Teacher:
             return sum(file.stat().st_size for file in self.backend.files if file.exists())
         return sum(tensor.nbytes for tensor in [*module.parameters(), *module.buffers()])
 
+    @property
+    def batch(self) -> int:
+        """Items of one forward pass at most, as memory has it."""
+        return self._batcher.batch
+
     def predict(self, inputs: np.ndarray, cancelled: Callable[[], bool] = never) -> np.ndarray:
         """Answer a transfer set's items.
 
