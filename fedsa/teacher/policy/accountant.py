@@ -17,6 +17,7 @@ from fedsa.errors import TeacherFileError
 
 LARGEST = 1e300
 """What is told in place of an epsilon that no float can hold."""
+_LEAST = 1e-140  # its square is a number still
 
 
 @lru_cache(maxsize=256)
@@ -48,7 +49,7 @@ def epsilon(sigma: float, releases: int, delta: float) -> float:
             "pip install 'fedsa[teacher]', or set sigma to 0."
         ) from None
     accountant = RdpAccountant(neighboring_relation=NeighboringRelation.REPLACE_ONE)
-    event = GaussianDpEvent(noise_multiplier=sigma / math.sqrt(2.0))
+    event = GaussianDpEvent(noise_multiplier=max(sigma / math.sqrt(2.0), _LEAST))
     accountant.compose(SelfComposedDpEvent(event, releases))
     found = float(accountant.get_epsilon(delta))
     return min(found, LARGEST) if not math.isnan(found) else LARGEST

@@ -89,6 +89,8 @@ class Till:
         Fault
             ``budget``, ``cancelled``, ``storage``, or what ``make`` raises.
         """
+        if self.cancelled():
+            raise Fault("cancelled")
         keys = [self.key(name) for name in names]
         first: dict[bytes, int] = {}
         for place, key in enumerate(keys):
@@ -104,7 +106,7 @@ class Till:
         with self._office.ledger.purse(*account) as purse, ThreadPoolExecutor(1) as aside:
             self._pay(costs, 0, purse)
             for turn, batch in enumerate(batches, start=1):
-                if self.cancelled():
+                if self.cancelled():  # between batches, before the next is debited
                     raise Fault("cancelled")
                 paid = aside.submit(self._pay, costs, turn, purse)
                 try:

@@ -75,7 +75,9 @@ class Desk:
         return answer(request, guards, self.office.sets, caller=caller, **options)
 
     def spent(self, caller: str = "north", call: str = "predict") -> int:
-        return sum(r.spent for r in self.office.spent() if (r.coordinator, r.call) == (caller, call))
+        return sum(
+            r.spent for r in self.office.spent() if (r.coordinator, r.call) == (caller, call)
+        )
 
 
 @pytest.fixture

@@ -82,7 +82,10 @@ for _ in range(2000):
 def test_a_disk_that_really_takes_no_more(tmp_path: Path) -> None:
     """The kernel itself refuses to let any file of the process grow (RLIMIT_FSIZE)."""
     found = subprocess.run(
-        [sys.executable, "-c", FULL, str(tmp_path / "s")], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", FULL, str(tmp_path / "s")],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     granted, code, spent = found.stdout.split()
     assert code == "storage" and int(granted) == int(spent) > 0
@@ -153,7 +156,12 @@ def test_the_folder_is_for_its_owner_alone(office: Office) -> None:
     office.cache.keep({b"k": b"v"})
     assert office.folder.stat().st_mode & 0o777 == 0o700
     files = [path for path in office.folder.iterdir() if path.is_file()]
-    assert {path.name for path in files} >= {"key", "ledger.sqlite", "answers.sqlite", "audit.jsonl"}
+    assert {path.name for path in files} >= {
+        "key",
+        "ledger.sqlite",
+        "answers.sqlite",
+        "audit.jsonl",
+    }
     assert all(path.stat().st_mode & 0o077 == 0 for path in files), files
 
 
