@@ -31,7 +31,7 @@ class _Wish(Generic[T]):
     durable: bool
     done: bool = False
     result: T | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 class Book:
@@ -137,7 +137,7 @@ class Book:
                 except Exception as error:  # its own business: the others go on
                     wish.error = error
             self._db.execute("COMMIT")
-        except Exception as error:
+        except BaseException as error:
             if self._db.in_transaction:
                 self._db.rollback()
             for wish in wishes:
