@@ -46,6 +46,7 @@ def show(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
         )
     console.print(table)
     _failures(console, folder)
+    _terms(console, summary)
     moved, seconds = summary["bytes"], summary["seconds"]
     console.print(
         f"\n{_size(moved['to_teachers'])} to the teachers, {_size(moved['from_teachers'])} back; "
@@ -68,6 +69,17 @@ def _failures(console: Console, folder: RunFolder) -> None:
     for (teacher, sentence), times in sorted(failures.items()):
         table.add_row(escape(teacher), str(times), escape(sentence), style="yellow")
     console.print(table)
+
+
+def _terms(console: Console, summary: dict[str, Any]) -> None:
+    """Name what institutions' terms did not allow, and what else was done otherwise than usual."""
+    lines = [
+        f"{teacher['id']}: {limit['left']} of {limit['wanted']} items left for {call}"
+        for teacher in summary["teachers"]
+        for call, limit in sorted((teacher.get("limits") or {}).items())
+    ]
+    for line in [*lines, *summary.get("notes", [])]:
+        console.print(line, style="yellow", highlight=False, markup=False)
 
 
 def _size(count: int) -> str:

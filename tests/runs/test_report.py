@@ -237,3 +237,14 @@ def test_prototypes_that_no_item_belongs_to_are_left_out(run_folder: Path) -> No
     html, _ = page(run_folder)
     assert "64 prototypes, 6 of them in use" in html and html.count("<figure>") == 6
     assert "Nearest transfer items of each prototype" in html
+
+
+def test_the_terms_that_a_run_met_are_told(run_folder: Path) -> None:
+    summary = json.loads((run_folder / "summary.json").read_text())
+    assert "Within whose terms" not in page(run_folder)[0]
+    summary["teachers"][0]["limits"] = {"predict": {"wanted": 5_600, "left": 77}}
+    summary["notes"] = ["The baselines <uniform> came later."]
+    (run_folder / "summary.json").write_text(json.dumps(summary))
+    html = page(run_folder)[0]
+    for told in ("Within whose terms", ">5600<", ">77<", "&lt;uniform&gt; came later"):
+        assert told in html

@@ -72,6 +72,8 @@ def render(run: Material) -> str:
         "confusion": section("confusion matrix", lambda: confusion(run)),
         "spending": section("costs", lambda: spending(run)),
         "failures": [event for event in run.events if event.get("event") == "failure"],
+        "limits": section("terms", lambda: _limits(run)),
+        "notes": run.summary.get("notes") or [],
         "config": json.dumps(run.scenario, indent=2, ensure_ascii=False) if run.scenario else "",
         "versions": sorted((run.config.get("versions") or {}).items()),
     }
@@ -83,3 +85,12 @@ def render(run: Material) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(**sections, faults=faults)
+
+
+def _limits(run: Material) -> list[dict[str, Any]]:
+    """Return what teachers' terms did not allow, a row for each kind of question."""
+    return [
+        {"teacher": teacher.get("id", ""), "call": call, **limit}
+        for teacher in run.summary.get("teachers") or []
+        for call, limit in sorted((teacher.get("limits") or {}).items())
+    ]
