@@ -121,7 +121,8 @@ def test_each_lie_is_told_and_kept_to(cut: Split, everybody: Path, tmp_path: Pat
         (true / name / FILE).unlink()
     problem = make_problem(pool_scenario(), cut)
     items = problem.probe.numpy().astype("int32")
-    told, truth = [], []
+    told: list[dict[str, Any]] = []
+    truth: list[dict[str, Any]] = []
     for place, heard in ((pool, told), (true, truth), (pool, told)):
         strategy = make(problem, place.parent / f"run-{len(told)}", options=pool_scenario())
         grid = LocalGrid(place, nodes=len(ids))

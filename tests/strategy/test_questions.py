@@ -79,9 +79,9 @@ def test_the_set_goes_over_once_a_store_in_chunks(
 def test_a_set_that_is_refused_leaves_the_teacher_out(problem: Problem, pool: Path) -> None:
     grid = LocalGrid(pool, nodes=3)
     exchange = _enrolled(grid)
-    refused = to_record(Offered("refused", 0))
+    reply_to_all = to_record(Offered("refused", 0))
     grid.fault = lambda asked, reply: (
-        Message(refused, reply_to=asked) if asked.metadata.dst_node_id == 12 else reply
+        Message(reply_to_all, reply_to=asked) if asked.metadata.dst_node_id == 12 else reply
     )
     held, refused = questions.offer(exchange, grid, problem.transfer, exchange.cards)
     assert (held, refused) == (["even", "low"], {"high": "refused"})
