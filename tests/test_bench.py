@@ -15,6 +15,7 @@ from torch import nn
 
 from fedsa import bench
 from fedsa.bench import figures, steps
+from fedsa.bench.gateway import Sizes
 
 RANGE = {"median", "min", "max"}
 
@@ -77,3 +78,21 @@ def test_simulation_measures_a_real_round(capfd: pytest.CaptureFixture[str]) -> 
     memory = found["peak_memory_mb"]
     assert memory["all_processes"] >= memory["server"] + memory["actors"] > 100
     assert memory["actors"] > 50 and re.match(r"\d", found["torch"])
+
+
+@pytest.mark.slow
+def test_gateway_measures_a_process_of_its_own() -> None:
+    sizes = Sizes(("conv",), 2, 32, 16, (1, 2), 8, (64, 128))
+    found = bench.gateway(sizes)
+    assert json.loads(json.dumps(found)) == found
+    (model,) = found["models"].values()
+    assert set(model) == {"predict", "occlusion", "gradient-x-input"}
+    for kind in model.values():
+        assert set(kind["ratio"]) == RANGE and kind["ratio"]["min"] > 0
+        assert set(kind["items_per_second"]) == {"bare", "gateway"}
+    assert found["ratio"] == min(kind["ratio"]["median"] for kind in model.values())
+    assert set(found["latency_ms"]) == {"1", "2"}
+    assert all(one["p99"] >= one["p50"] > 0 for one in found["latency_ms"].values())
+    assert all(rate > 0 for rate in found["ledger_decisions_per_second"].values())
+    assert set(found["gateway_memory_mb"]) == {"64", "128"}
+    assert all(one["resident"] > 50 for one in found["gateway_memory_mb"].values())

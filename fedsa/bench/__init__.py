@@ -1,6 +1,7 @@
 """Speed as ratios, measured side by side in one run; ``fedsa bench`` prints them."""
 
+from fedsa.bench.gateway import gateway
 from fedsa.bench.rounds import simulation
 from fedsa.bench.steps import student
 
-__all__ = ["simulation", "student"]
+__all__ = ["gateway", "simulation", "student"]

@@ -165,7 +165,8 @@ def bench(
     """Measure speed as a ratio in one run; prints one JSON object.
 
     WHAT is *simulation* (a round over many teachers against the same forward passes in a plain
-    loop) or *student* (a fusion step against a plain cross-entropy step of the same student).
+    loop), *student* (a fusion step against a plain cross-entropy step of the same student), or
+    *gateway* (questions through a gateway against the bare model).
     """
     from fedsa import bench as benchmarks
 
@@ -173,6 +174,8 @@ def bench(
         found = benchmarks.simulation(teachers, items)
     elif what == "student":
         found = benchmarks.student()
+    elif what == "gateway":
+        found = benchmarks.gateway()
     else:
-        raise RunError(f"There is no benchmark '{what}': choose simulation or student.")
+        raise RunError(f"There is no benchmark '{what}': choose simulation, student or gateway.")
     typer.echo(json.dumps(found, indent=1))

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from fedsa.cli.main import app
 
@@ -49,24 +50,26 @@ def state_of(given: Path | None) -> Path:
 
 @teacher_app.command()
 def check(file: File) -> None:
-    """Find every fault of FILE, load the model, and try it: a forward pass and a saliency map."""
-    import numpy as np
+    """Find every fault of FILE at once; load the model, answer a batch, make maps of each kind.
 
+    It also tells what is worth a look before serving, how fast the model is, and what it takes of
+    memory. The exit code is 0 only if the teacher can be served.
+    """
     from fedsa.errors import TeacherFileError
-    from fedsa.teacher.faults import Fault
-    from fedsa.teacher.teacher import Teacher
+    from fedsa.teacher.check import check as run
 
-    teacher = Teacher.load(file)
-    known, items = teacher.card, np.random.default_rng(0).random((2, *teacher.card.shape))
-    try:
-        teacher.predict(items.astype(np.float32))
-        for method in known.methods:
-            teacher.compact_maps(items.astype(np.float32), method, known.grid, known.bits)
-    except Fault as fault:
-        raise TeacherFileError(
-            f"The model of '{file}' does not answer ({fault.code}): {fault.__cause__}."
-        ) from None
-    typer.echo(f"{known.id}: answers, and maps by {', '.join(known.methods)}")
+    report = run(file)
+    for level, style in (("fact", "dim"), ("warning", "yellow")):
+        for finding in report.findings:
+            if finding.level == level:
+                line = f"[{style}]{level}[/] {escape(f'{finding.about}: {finding.text}')}"
+                console.print(line, highlight=False, soft_wrap=True)
+    faults = [one for one in report.findings if one.level == "fault"]
+    if faults:
+        lines = [one.text if one.about == "file" else f"{one.about}: {one.text}" for one in faults]
+        head = [f"The teacher of '{file}' cannot be served:"] if len(lines) > 1 else []
+        raise TeacherFileError("\n".join([*head, *lines]))
+    typer.echo(f"good: fedsa teacher serve {file} --address unix:///path")
 
 
 @teacher_app.command()

@@ -85,6 +85,18 @@ def test_the_card_is_what_the_outside_sees(fedsa: Fedsa, file: Path) -> None:
     assert not Path("state").exists() and not (Path.home() / ".local/state/fedsa/key").exists()
 
 
+def test_check_tells_faults_warnings_and_facts(fedsa: Fedsa, make_teacher: Make) -> None:
+    file = make_teacher()
+    code, said = fedsa("teacher", "check", file)
+    assert code == 0 and f"good: fedsa teacher serve {file}" in said
+    assert "warning policy: without [policy]" in said and "fact occlusion: maps of 49 cells" in said
+    file.write_text(file.read_text() + "colour = 1\n[spice]\n")
+    code, said = fedsa("teacher", "check", file)
+    assert code == 4 and "good" not in said and len(_errors(said)) == 1
+    for told in ("cannot be served", "spice: there is no such key", "input.colour: there is"):
+        assert told in said
+
+
 def test_without_a_policy_all_is_shut(fedsa: Fedsa, make_teacher: Make) -> None:
     code, said = fedsa("teacher", "card", make_teacher())
     assert code == 0 and said.count("shut") == 3
