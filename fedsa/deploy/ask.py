@@ -18,6 +18,8 @@ from fedsa.runs.folder import write_json
 from fedsa.scenario import Scenario
 
 _POLL, _ASK_FLOWER = 0.25, 5.0
+LONGEST = 240.0
+"""Seconds for the whole check; each node has less."""
 
 
 def ask(name: str, scenario: Scenario | None, keep: Path | None = None) -> dict[str, Any]:
@@ -55,9 +57,14 @@ def ask(name: str, scenario: Scenario | None, keep: Path | None = None) -> dict[
 
 
 def _wait(federation: Federation, run_id: int, result: Path) -> dict[str, Any]:
-    asked = time.monotonic()
+    asked, deadline = time.monotonic(), time.monotonic() + LONGEST
     while not result.exists():
         time.sleep(_POLL)
+        if time.monotonic() > deadline:
+            raise RunError(
+                f"The check had no result within {LONGEST:.0f} s: another run may be under way "
+                "(flwr ls), or the SuperLink cannot start its own processes (see its log)."
+            )
         if time.monotonic() - asked < _ASK_FLOWER:
             continue
         asked, status = time.monotonic(), federation.status(run_id)

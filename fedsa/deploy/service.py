@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from fedsa.errors import RunError
+from fedsa.launcher.processes import is_alive
 
 STARTUP, GRACE = 90.0, 15.0
 
@@ -106,14 +107,14 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
 
 
 def _end(processes: list[psutil.Process], grace: float) -> None:
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            process.terminate()
-    _, left = psutil.wait_procs(processes, timeout=grace)
-    for process in left:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(left, timeout=5.0)
+    for act, seconds in ((psutil.Process.terminate, grace), (psutil.Process.kill, 5.0)):
+        for process in processes:
+            with contextlib.suppress(psutil.Error):
+                act(process)
+        deadline = time.monotonic() + seconds
+        # One that ended and that nobody has asked for its exit code has ended all the same.
+        while any(is_alive(one) for one in processes) and time.monotonic() < deadline:
+            time.sleep(0.05)
 
 
 def main(arguments: Sequence[str]) -> int:

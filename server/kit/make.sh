@@ -6,7 +6,8 @@ shift 2
 umask 077
 mkdir -p "$dir/keys" "$dir/flower"
 dir=$(cd "$dir" && pwd)
-fedsa deploy certificates "$dir/keys" "${@/#/--host=}"
+# The SuperLink itself starts runs, over the loopback.
+fedsa deploy certificates "$dir/keys" "${@/#/--host=}" --host localhost --host 127.0.0.1
 cat > "$dir/flower/config.toml" <<TOML
 [superlink]
 default = "real"

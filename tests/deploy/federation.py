@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,8 +19,10 @@ import psutil
 
 from fedsa.deploy.service import Service
 from fedsa.launcher import processes
+from fedsa.teacher.policy.office import Office
 from tests.deploy.network import Network
 from tests.deploy.runbook import CHECKOUT, blocks, settings
+from tests.launcher.commands import events
 
 SCRIPTS = Path(sys.executable).parent
 PORT, GATEWAY, RUNTIME = 18443, 18500, 19094
@@ -94,9 +97,7 @@ class Federation:
 
     def run(self, host: str, *command: str | Path) -> tuple[int, str]:
         """Return a command's exit code and what it said."""
-        process = self.start(host, *command)
-        said, _ = process.communicate(timeout=240)
-        return process.returncode, said
+        return _wait(self.start(host, *command))
 
     def block(self, page: str, name: str, host: str = "hub", **variables: str | Path) -> str:
         """Run a block of a runbook, on a host, and return what it said."""
@@ -110,8 +111,8 @@ class Federation:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        said, _ = process.communicate(timeout=240)
-        assert process.returncode == 0, f"{page}: {name}\n{script}\n{said}"
+        code, said = _wait(process)
+        assert code == 0, f"{page}: {name}\n{script}\n{said}"
         return said
 
     # ---- the coordinator --------------------------------------------------------------------
@@ -172,6 +173,15 @@ class Federation:
             shutil.rmtree(self.root, ignore_errors=True)
 
 
+def _wait(process: subprocess.Popen[str]) -> tuple[int, str]:
+    try:
+        said, _ = process.communicate(timeout=600)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return process.returncode, said
+
+
 class Institution:
     """One institution's folders and processes.
 
@@ -219,6 +229,14 @@ class Institution:
                 continue
         return None
 
+    def spent(self, call: str = "predict") -> int:
+        """Return how many items the ledger says were asked about."""
+        office = Office(self.records / "records")
+        try:
+            return sum(one.spent for one in office.spent() if one.call == call)
+        finally:
+            office.close()
+
 
 def kill(service: Service) -> None:
     """Kill a process outright."""
@@ -230,13 +248,25 @@ def kill(service: Service) -> None:
 
 def eventually(good: Callable[[], Any], seconds: float = 120.0, every: float = 0.1) -> Any:
     """Wait until something is so and return what it is."""
-    import time
-
     deadline = time.monotonic() + seconds
     while not (found := good()):
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(every)
     return found
+
+
+def reached(folder: Path, process: subprocess.Popen[str], starts: int, **fields: Any) -> None:
+    """Wait for an event with these fields after a run was started for the n-th time."""
+
+    def so() -> bool:
+        assert process.poll() is None, process.communicate()
+        found = events(folder)
+        begun = [place for place, event in enumerate(found) if event["event"] == "started"]
+        return len(begun) >= starts and any(
+            fields.items() <= event.items() for event in found[begun[starts - 1] :]
+        )
+
+    eventually(so, 400.0)
 
 
 def read(path: Path) -> Any:

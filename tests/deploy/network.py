@@ -102,9 +102,8 @@ class Network:
             _ip("-n", space, "link", "set", "bridge0", "up")
             return
         end = f"to{number}"
-        _ip(
-            "-n", hub, "link", "add", "name", end, "type", "veth", "peer", "name", "eth0", "netns", space
-        )  # fmt: skip
+        pair = ("name", end, "type", "veth", "peer", "name", "eth0", "netns", space)
+        _ip("-n", hub, "link", "add", *pair)
         _ip("-n", hub, "link", "set", end, "master", "bridge0", "up")
         _ip("-n", space, "addr", "add", own, "dev", "eth0")
         _ip("-n", space, "link", "set", "eth0", "up")

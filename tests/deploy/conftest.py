@@ -1,0 +1,56 @@
+"""One federation for all slow tests: three institutions, and a host for one more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.deploy import teachers
+from tests.deploy.federation import Federation, Institution
+from tests.launcher.commands import scenario
+
+TABLE = '[[teachers]]\nid = "{name}"\nfile = {file}\n'
+
+
+@dataclass
+class Running:
+    """A federation that runs."""
+
+    federation: Federation
+    institutions: dict[str, Institution]
+    files: dict[str, Path]
+    scenario: Path
+
+    @property
+    def runs(self) -> Path:
+        """Where the runbook puts runs."""
+        return self.federation.home / "runs"
+
+
+@pytest.fixture(scope="package")
+def running() -> Iterator[Running]:
+    """Started once, by the runbooks' own commands; nothing of it outlives the tests."""
+    federation = Federation(*teachers.CLASSES, "late")
+    try:
+        with ThreadPoolExecutor() as threads:
+            opening = threads.submit(federation.open)
+            files = teachers.make(federation.root / "teachers")
+            opening.result()
+            joining = {
+                name: threads.submit(federation.join, name, path) for name, path in files.items()
+            }
+            institutions = {name: job.result() for name, job in joining.items()}
+        tables = [TABLE.format(name=n, file=json.dumps(str(p))) for n, p in files.items()]
+        path = scenario(
+            federation.root / "tiny.toml", "".join(tables), baselines=["scratch", "uniform"],
+            federation__timeout=60.0, federation__round_deadline=30.0,
+        )  # fmt: skip
+        federation.variables["SCENARIO"] = str(path)
+        yield Running(federation, institutions, files, path)
+    finally:
+        federation.close()

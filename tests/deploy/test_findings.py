@@ -1,0 +1,93 @@
+"""What a check calls wrong, and how grave that is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fedsa import __version__
+from fedsa.deploy.findings import Problem, Seen, needs, problems
+from fedsa.messages import Card, Limit, Terms
+from fedsa.scenario import Scenario, load
+from tests.launcher.commands import scenario
+
+TERMS = Terms(
+    (Limit("predict", 500, 500), Limit("score", 500, 500), Limit("saliency", 500, 500)), "day"
+)
+CARD = Card(
+    "mint", "classification", 2, None, (64,), "mlp", True, ("occlusion",), 7, 4, "0" * 64, "", TERMS
+)
+SEEN = Seen(1, "north", cards=(CARD,), software=f"fedsa {__version__}", offered=(("mint", "more"),))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Scenario:
+    return load(scenario(tmp_path / "tiny.toml", saliency__method="occlusion"))
+
+
+def _found(seen: list[Seen], tiny: Scenario | None = None) -> list[Problem]:
+    return problems(seen, tiny)
+
+
+def test_nothing_is_wrong_with_what_is_right(tiny: Scenario) -> None:
+    assert _found([SEEN], tiny) == [] == _found([SEEN])
+
+
+def test_nobody_is_there() -> None:
+    (problem,) = _found([])
+    assert problem.grave and problem.who == "federation" and "registered" in problem.sentence
+
+
+def test_a_node_that_does_not_answer_is_told_with_its_reason() -> None:
+    (problem,) = _found([Seen(5, code="unreachable", sentence="Its gateway is down.")])
+    assert problem == Problem("node 5", "Its gateway is down.")
+
+
+def test_an_id_that_two_nodes_have() -> None:
+    (problem,) = _found([SEEN, replace(SEEN, node=2, name="south")])
+    assert problem.who == "mint" and "north, south" in problem.sentence and problem.grave
+
+
+@pytest.mark.parametrize(
+    ("seen", "part"),
+    [
+        (replace(SEEN, software="fedsa 0.0.1"), "runs fedsa 0.0.1"),
+        (replace(SEEN, clock=90.0, uncertain=3.0), "90 s ahead"),
+        (replace(SEEN, clock=-90.0, uncertain=3.0), "90 s behind"),
+    ],
+)
+def test_versions_and_clocks_are_not_grave(seen: Seen, part: str) -> None:
+    (problem,) = _found([seen])
+    assert part in problem.sentence and not problem.grave
+
+
+def test_a_slow_message_is_no_wrong_clock() -> None:
+    assert _found([replace(SEEN, clock=30.0, uncertain=30.0)]) == []
+
+
+@pytest.mark.parametrize("code", ["not-approved", "refused"])
+def test_a_set_that_is_not_approved(tiny: Scenario, code: str) -> None:
+    (problem,) = _found([replace(SEEN, offered=(("mint", code),))], tiny)
+    assert problem.grave and "hash approved" in problem.sentence
+
+
+def test_budgets_that_are_small_or_shut(tiny: Scenario) -> None:
+    assert needs(tiny) == {"predict": 300, "score": 32, "saliency": 8}
+    small = replace(TERMS, limits=(Limit("predict", 500, 299), *TERMS.limits[1:]))
+    (problem,) = _found([replace(SEEN, cards=(replace(CARD, terms=small),))], tiny)
+    assert "299 items, and up to 300" in problem.sentence and not problem.grave
+    shut = replace(TERMS, limits=TERMS.limits[1:2])
+    found = _found([replace(SEEN, cards=(replace(CARD, terms=shut),))], tiny)
+    assert {(p.grave, "'predict'" in p.sentence) for p in found} == {(True, True), (False, False)}
+
+
+def test_looks_that_a_teacher_does_not_give(tiny: Scenario) -> None:
+    rough = replace(CARD, methods=("rise",), grid=2)
+    found = _found([replace(SEEN, cards=(rough,))], tiny)
+    assert len(found) == 2 and not any(p.grave for p in found)
+
+
+def test_a_simulated_teacher_is_not_metered(tiny: Scenario) -> None:
+    assert _found([replace(SEEN, cards=(replace(CARD, terms=None),))], tiny) == []
