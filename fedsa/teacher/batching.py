@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as StillRunning
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -22,17 +21,12 @@ from torch import Tensor
 
 from fedsa.teacher.faults import Fault
 from fedsa.teacher.memory import Portions, keep_freed
+from fedsa.teacher.promises import begins, finish, never, result, settle
 
 IDLE = 2.0
 """Seconds after which a thread without work ends."""
-_LOOK = 0.02  # seconds between looks at whether a caller that waits has withdrawn
 
 _T = TypeVar("_T")
-
-
-def never() -> bool:
-    """Say that nobody has withdrawn."""
-    return False
 
 
 @dataclass(eq=False)
@@ -145,7 +139,7 @@ class Batcher:
         with self._state:
             self._asked.append(asked)
             self._call()
-        return _result(asked.future, cancelled)
+        return result(asked.future, cancelled)
 
     def run(
         self, function: Callable[[], _T], cancelled: Callable[[], bool] = never, alone: bool = False
@@ -172,7 +166,7 @@ class Batcher:
         with self._state:
             self._jobs.append(job)
             self._call()
-        found: _T = _result(job.future, cancelled)
+        found: _T = result(job.future, cancelled)
         return found
 
     def step(self, inputs: Tensor, cancelled: Callable[[], bool] = never) -> Tensor:
@@ -196,13 +190,10 @@ class Batcher:
 
     def _call(self) -> None:
         """See to it that a thread does what was put into a queue; the state is held."""
-        if self._resting:
-            self._state.notify_all()
-        elif self._workers < self._concurrency:
+        self._state.notify_all()
+        if not self._resting and self._workers < self._concurrency:
             self._workers += 1
             threading.Thread(target=self._work, name="fedsa-model", daemon=True).start()
-        else:  # one that waits for its batch to fill may go on
-            self._state.notify_all()
 
     def _work(self) -> None:
         keep_freed()
@@ -227,7 +218,7 @@ class Batcher:
                 if job is None:
                     self._serve(asked)
                 else:
-                    _settle(job.future, job.cancelled, job.function)
+                    settle(job.future, job.cancelled, job.function)
             finally:
                 with self._state:
                     self._running -= 1
@@ -278,7 +269,7 @@ class Batcher:
     def _serve(self, taken: Sequence[_Asked]) -> None:
         """Run one pass for several callers; if it fails, one for each."""
         try:
-            present = [asked for asked in taken if _begins(asked.future, asked.cancelled)]
+            present = [asked for asked in taken if begins(asked.future, asked.cancelled)]
             if len(present) > 1:
                 try:
                     whole = self._pass(present)
@@ -290,7 +281,7 @@ class Batcher:
                         asked.future.set_result(part)
                     return
             for asked in present:
-                _finish(asked.future, lambda asked=asked: self._pass([asked]))  # type: ignore[misc]
+                finish(asked.future, lambda asked=asked: self._pass([asked]))  # type: ignore[misc]
         finally:
             with self._state:
                 self._served -= len(taken)
@@ -307,42 +298,3 @@ class Batcher:
 
         found = self._portions.run(one, sum(asked.items for asked in present))
         return found[0] if len(found) == 1 else torch.cat(found)
-
-
-def _begins(future: Future[Any], cancelled: Callable[[], bool]) -> bool:
-    """Whether the one who waits for a future is still there."""
-    if not future.set_running_or_notify_cancel():
-        return False
-    try:
-        withdrawn = cancelled()
-    except Exception as error:
-        future.set_exception(error)
-        return False
-    if withdrawn:
-        future.set_exception(Fault("cancelled"))
-    return not withdrawn
-
-
-def _finish(future: Future[Any], function: Callable[[], Any]) -> None:
-    try:
-        future.set_result(function())
-    except BaseException as error:  # a model is anybody's code, and no caller may wait for ever
-        future.set_exception(error)
-
-
-def _settle(
-    future: Future[Any], cancelled: Callable[[], bool], function: Callable[[], Any]
-) -> None:
-    if _begins(future, cancelled):
-        _finish(future, function)
-
-
-def _result(future: Future[_T], cancelled: Callable[[], bool]) -> _T:
-    while True:
-        try:
-            return future.result(_LOOK if cancelled is not never else None)
-        except StillRunning:
-            if future.done():  # the work itself timed out
-                raise
-            if cancelled() and future.cancel():
-                raise Fault("cancelled") from None

@@ -21,12 +21,13 @@ from fedsa.saliency.compact import CompactMaps, compact
 from fedsa.task import Classification
 from fedsa.teacher import backends
 from fedsa.teacher.backends import Backend
-from fedsa.teacher.batching import Batcher, never
+from fedsa.teacher.batching import Batcher
 from fedsa.teacher.card_file import CardFile, read
 from fedsa.teacher.faults import Fault
 from fedsa.teacher.memory import Portions
 from fedsa.teacher.model_section import FILES
 from fedsa.teacher.preprocessing import Scale, Scaled, check, fit
+from fedsa.teacher.promises import never
 
 LOOK = 256
 """Items whose maps are made in one go; a method may draw the same noise for all of them."""

@@ -17,6 +17,7 @@ from torch import Tensor
 from fedsa.teacher import batching
 from fedsa.teacher.batching import Batcher
 from fedsa.teacher.faults import Fault
+from fedsa.teacher.promises import never
 from fedsa.teacher.teacher import Teacher
 from tests.teacher.faulty_models import LIMIT
 
@@ -52,7 +53,7 @@ class Model:
         self.go.clear()
 
 
-def ask(batcher: Batcher, values: list[float], cancelled: Callable[[], bool] = batching.never):
+def ask(batcher: Batcher, values: list[float], cancelled: Callable[[], bool] = never):
     inputs = torch.tensor(values)[:, None]
     return batcher.ask(lambda start, stop: inputs[start:stop], len(values), cancelled)[
         :, 0
@@ -218,7 +219,7 @@ def test_work_alone_has_the_model_to_itself(callers: ThreadPoolExecutor) -> None
         return 7
 
     answers = [callers.submit(ask, batcher, [float(number)]) for number in range(12)]
-    jobs = [callers.submit(batcher.run, alone, batching.never, True) for _ in range(4)]
+    jobs = [callers.submit(batcher.run, alone, never, True) for _ in range(4)]
     answers += [callers.submit(ask, batcher, [float(number)]) for number in range(12, 24)]
     assert [job.result(20) for job in jobs] == [7] * 4
     assert [answer.result(20)[0] for answer in answers] == [2.0 * n for n in range(24)]
