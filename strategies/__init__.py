@@ -9,6 +9,7 @@ STRATEGIES = Registry(
         "bplus": "strategies.bplus:strategy",
         "fedmd": "strategies.fedmd:strategy",
         "fedsa": "strategies.fedsa:strategy",
+        "hoang": "strategies.hoang:strategy",
         "random": "strategies.random:strategy",
         "stacking": "strategies.stacking:strategy",
         "uniform": "strategies.uniform:strategy",

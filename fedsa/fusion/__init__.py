@@ -10,6 +10,7 @@ FUSIONS = Registry(
         "stacking": "fedsa.fusion.stacking:Stacking",
         "consensus": "fedsa.fusion.consensus:Consensus",
         "b-plus": "fedsa.fusion.bplus:BPlus",
+        "cvae": "fedsa.fusion.cvae:VariationalFusion",
         "scratch": "fedsa.fusion.scratch:Scratch",
     },
     ("options",),

@@ -187,7 +187,7 @@ class PrototypeVAE(nn.Module):
 
     def _log_pixels_each(self, x: Tensor, w: Tensor, z: Tensor) -> Tensor:
         """Return log p_theta(x_i|w, z_j) less a constant of x_i, ``(n, m)``."""
-        made = self.theta(torch.cat([w.expand(len(z), -1), z], dim=1))
+        made: Tensor = self.theta(torch.cat([w.expand(len(z), -1), z], dim=1))
         if self.pixels:
             return x @ made.T - F.softplus(made).sum(dim=1)
         away = torch.cdist(x, made).square()
