@@ -60,21 +60,21 @@ class Exchange:
     answered: int = 0
     """Questions of this round, and those that got more than a failure."""
     late: set[str] = field(default_factory=set)
-    """Teachers that owe a reply, of this round or one that may still come: not asked again, since
-    a node answers one question after the other."""
+    """Teachers whose node owes a reply, of this round or one that may still come: not asked again,
+    since a node answers one question after the other."""
     passing: bool = False
     """Whether a question failed, since the last enrolment began, for a reason that may pass."""
     _described: set[int] = field(default_factory=set)
 
     def begin(self) -> None:
-        """Begin a round: count anew, and give those who were late another chance."""
+        """Count anew what is asked and what is answered."""
         self.asked = self.answered = 0
-        self.late = {one.teacher for one in self._owed()}
 
     def enrol(self, grid: Grid, wait: float = 0.0) -> list[str]:
         """Ask every node that is new for its teachers' cards; return the teachers here now.
 
-        Nodes whose teachers have terms are asked anew, as what is left of a budget changes.
+        Nodes whose teachers have terms are asked anew, as what is left of a budget changes. Those
+        who were late get another chance, unless their reply may still come.
 
         Parameters
         ----------
@@ -91,6 +91,7 @@ class Exchange:
         self._described &= present
         metered = {self.nodes[name] for name, card in self.cards.items() if card.terms is not None}
         busy = {one.node for one in self._owed()}
+        self.late = self._at(busy)
         asked = sorted(((present - self._described) | (metered & present)) - busy)
         sent = [Sent(f"{_NODE}{node}", Describe(), _message(Describe(), node)) for node in asked]
         for name, reply in self.collect(sent, self.post.send(grid, sent, wait)).items():
@@ -121,7 +122,7 @@ class Exchange:
             if not isinstance(reply, Failure):
                 self.answered += 1
             elif reply.code == LATE:
-                self.late.add(question.teacher)
+                self.late |= {question.teacher} | self._at({question.node})
             found[question.teacher] = reply
         return found
 
@@ -129,10 +130,14 @@ class Exchange:
         """Return what came after its deadline since this was asked last, failures among it."""
         come = [(one, self._told(one, message)) for one, message in self.post.late(grid)]
         for question, reply in come:
-            self.late.discard(question.teacher)
+            self.late -= {question.teacher} | self._at({question.node})
             if isinstance(reply, Described):  # next time its teachers are enrolled
                 self._admit(question.node, reply.cards, set(grid.get_node_ids()))
         return come
+
+    def _at(self, nodes: set[int]) -> set[str]:
+        """Return the teachers at some nodes."""
+        return {name for name, node in self.nodes.items() if node in nodes}
 
     def _owed(self) -> list[Sent]:
         """Return the questions under way to where their teachers are now."""

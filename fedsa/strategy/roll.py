@@ -65,7 +65,6 @@ class Roll:
             if self.present or not exchange.passing or post.now() + _AGAIN >= end:
                 break
             post.sleep(_AGAIN)
-            exchange.begin()
         if not self.present:
             raise AllTeachersGone(
                 "No teacher can be reached: the run stops with its last checkpoint; check that "

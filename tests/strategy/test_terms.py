@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flwr.app import Message
 
 from fedsa.fusion.prototypes import PrototypeFusion
-from fedsa.messages import Describe, Offer, Predict, Score
+from fedsa.messages import Describe, Failure, Offer, Predict, Score, to_record
+from fedsa.messages.failures import sentence_of
 from fedsa.problem import Problem
 from fedsa.selection.evidence import EvidenceSelector
 from fedsa.strategy import AllTeachersGone, Amalgamation, aside
-from tests.strategy.conftest import LocalGrid, scenario
+from tests.strategy.conftest import CLOCK, FIRST_NODE, LocalGrid, scenario
 from tests.strategy.harness import IDS, Events, Reference, equal, make, state
 from tests.strategy.institutions import Institutions
 
@@ -190,11 +192,6 @@ def test_a_budget_that_somebody_else_spends_is_a_fact(
 def test_a_teacher_that_is_starting_is_asked_again(
     problem: Problem, pool: Path, tmp_path: Path
 ) -> None:
-    from flwr.app import Message
-
-    from fedsa.messages import Failure, to_record
-    from fedsa.messages.failures import sentence_of
-
     starting = to_record(Failure("starting", sentence_of("starting")))
     grid = grid_of(pool, tmp_path)
     calls = 0
@@ -213,3 +210,28 @@ def test_a_teacher_that_is_starting_is_asked_again(
     grid.fault = lambda asked, reply: Message(starting, reply_to=asked)
     with pytest.raises(AllTeachersGone, match="No teacher can be reached"):
         run(problem, grid, tmp_path / "again", rounds=1)
+
+
+def test_an_institution_that_hangs_costs_a_round_one_deadline(
+    problem: Problem, pool: Path, tmp_path: Path
+) -> None:
+    """Whatever it is asked first: here its card, which is read anew each round."""
+    grid = grid_of(pool, tmp_path, **{name: {"budget": RICH} for name in IDS})
+    seen = 0
+
+    def delay(message: Message) -> float:
+        nonlocal seen
+        hangs = message.metadata.dst_node_id == FIRST_NODE + 1
+        seen += hangs and message.metadata.message_type == "query.describe"
+        return 1e9 if hangs and seen > 1 else 0.0
+
+    grid.delay = delay
+    federation = {"timeout": 30.0, "round-deadline": 10.0}
+    options = scenario(student={"steps": 20}, federation=federation)
+    strategy = make(problem, tmp_path / "run", options=options)
+    begin = CLOCK.time
+    strategy.start(grid, num_rounds=3)
+    assert CLOCK.time - begin <= 2 * 10.0 + 1.0
+    (slow,) = (name for name, node in strategy.inquiry.exchange.nodes.items() if node == 12)
+    # What it answered in the first round still counts.
+    assert slow in strategy.memory.history[-1]["selected"]
