@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from fedsa.launcher import processes
 from tests.deploy import teachers
 from tests.deploy.federation import Federation, Institution
 from tests.launcher.commands import scenario
 
+DISKS = {"onnx": "8m"}
+"""The disk that a test fills."""
 TABLE = '[[teachers]]\nid = "{name}"\nfile = {file}\n'
 
 
@@ -33,6 +36,17 @@ class Running:
 
 
 @pytest.fixture(scope="package")
+def late(running: Running) -> Institution:
+    """An institution of three users whose SuperNode is not started yet."""
+    if not running.federation.network.separate:
+        pytest.skip("three users take root and setpriv")
+    path = teachers.another(
+        running.files["torch"], running.federation.root / "teachers" / "late", "late"
+    )
+    return running.federation.users("late", path)
+
+
+@pytest.fixture(scope="package")
 def running() -> Iterator[Running]:
     """Started once, by the runbooks' own commands; nothing of it outlives the tests."""
     federation = Federation(*teachers.CLASSES, "late")
@@ -42,15 +56,17 @@ def running() -> Iterator[Running]:
             files = teachers.make(federation.root / "teachers")
             opening.result()
             joining = {
-                name: threads.submit(federation.join, name, path) for name, path in files.items()
+                name: threads.submit(federation.join, name, path, DISKS.get(name, ""))
+                for name, path in files.items()
             }
             institutions = {name: job.result() for name, job in joining.items()}
         tables = [TABLE.format(name=n, file=json.dumps(str(p))) for n, p in files.items()]
         path = scenario(
             federation.root / "tiny.toml", "".join(tables), baselines=["scratch", "uniform"],
-            federation__timeout=60.0, federation__round_deadline=30.0,
+            federation__timeout=400.0, federation__round_deadline=300.0,
         )  # fmt: skip
         federation.variables["SCENARIO"] = str(path)
         yield Running(federation, institutions, files, path)
     finally:
         federation.close()
+    assert processes.marked(federation.mark) == [] and not federation.root.exists()

@@ -99,11 +99,12 @@ class Federation:
         """Return a command's exit code and what it said."""
         return _wait(self.start(host, *command))
 
-    def block(self, page: str, name: str, host: str = "hub", **variables: str | Path) -> str:
-        """Run a block of a runbook, on a host, and return what it said."""
-        script = blocks(page)[name]
-        process = subprocess.Popen(
-            self.command(host, "bash", "-euc", script),
+    def begin(
+        self, page: str, name: str, host: str = "hub", **variables: str | Path
+    ) -> subprocess.Popen[str]:
+        """Start a block of a runbook on a host and do not wait."""
+        return subprocess.Popen(
+            self.command(host, "bash", "-euc", blocks(page)[name]),
             cwd=CHECKOUT,
             env={**self.variables, **{key: str(value) for key, value in variables.items()}},
             stdin=subprocess.DEVNULL,
@@ -111,8 +112,11 @@ class Federation:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        code, said = _wait(process)
-        assert code == 0, f"{page}: {name}\n{script}\n{said}"
+
+    def block(self, page: str, name: str, host: str = "hub", **variables: str | Path) -> str:
+        """Run a block of a runbook, on a host, and return what it said."""
+        code, said = _wait(self.begin(page, name, host, **variables))
+        assert code == 0, f"{page}: {name}\n{said}"
         return said
 
     # ---- the coordinator --------------------------------------------------------------------
@@ -131,10 +135,15 @@ class Federation:
 
     # ---- institutions -----------------------------------------------------------------------
 
-    def gateway(self, host: str, teacher: Path) -> Institution:
-        """Start a gateway behind mutual TLS and make its node's settings, all on one host."""
+    def gateway(self, host: str, teacher: Path, disk: str = "") -> Institution:
+        """Start a gateway behind mutual TLS and make its node's settings, all on one host.
+
+        ``disk`` is the size of a disk for its records alone.
+        """
         folder, keys = self.root / host, self.root / f"{host}-gateway"
         keys.mkdir()
+        if disk and self.network.separate:
+            self.mount(keys / "records", disk)
         variables = {
             "INSTITUTION": folder,
             "TEACHER": teacher,
@@ -151,12 +160,46 @@ class Federation:
         self.block("institution", "gateway-elsewhere", host, **variables)
         return found
 
-    def join(self, host: str, teacher: Path) -> Institution:
-        """Bring a whole institution into the federation."""
-        found = self.gateway(host, teacher)
+    def join(self, host: str, teacher: Path, disk: str = "") -> Institution:
+        """Bring a whole institution into the federation; see :meth:`gateway`."""
+        found = self.gateway(host, teacher, disk)
         self.register(found.folder, host)
         found.block("approve")
         return found
+
+    def users(self, host: str, teacher: Path) -> Institution:
+        """Prepare an institution of three users, whose node is registered but not started."""
+        folder = self.root / host
+        gateway, supernode, app = (61001, 61002, 61003)
+        for path in (teacher.parent, *teacher.parent.iterdir()):
+            os.chown(path, gateway, gateway)
+            path.chmod(0o700 if path.is_dir() else 0o600)
+        found = Institution(
+            self,
+            host,
+            folder / "supernode",
+            folder / "gateway",
+            {
+                "INSTITUTION": folder,
+                "TEACHER": teacher,
+                "RUNTIME_PORT": str(self.network.port(host, RUNTIME)),
+                "GATEWAY_USER": str(gateway),
+                "SUPERNODE_USER": str(supernode),
+                "APP_USER": str(app),
+                "APP_GROUP": str(app),
+            },
+        )
+        self.services += [found.gateway, found.supernode, Service(folder / "app", "app")]
+        found.block("three-users")
+        self.register(folder / "supernode", host)
+        return found
+
+    def mount(self, path: Path, size: str) -> None:
+        """Give a folder a small disk of its own."""
+        path.mkdir(parents=True, exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(path)]
+        subprocess.run(command, check=True)
+        self.mounts.append(path)
 
     # ---- the end ----------------------------------------------------------------------------
 

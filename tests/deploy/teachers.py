@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import skops.io
@@ -56,6 +57,15 @@ def make(folder: Path) -> dict[str, Path]:
         name: _make(folder / name, name, parts.shards[name], POLICY.format(predict=BUDGET[name]))
         for name in CLASSES
     }
+
+
+def another(path: Path, folder: Path, name: str) -> Path:
+    """Copy a teacher's files into a new folder, under another id."""
+    shutil.copytree(path.parent, folder)
+    copy = folder / path.name
+    text = copy.read_text("utf-8")
+    copy.write_text(text.replace(f'id = "{path.parent.name}"', f'id = "{name}"'), "utf-8")
+    return copy
 
 
 def _make(folder: Path, name: str, shard, policy: str) -> Path:  # type: ignore[no-untyped-def]

@@ -43,7 +43,7 @@ def test_a_run_that_is_broken_off_twice_equals_the_simulation(running: Running) 
         "hub", "fedsa", "simulate", running.scenario, "--out", running.runs / "simulated"
     )
     command = ("fedsa", "run", "--federation", "real")
-    process = federation.start("hub", *command, running.scenario, "--out", folder)
+    process = federation.begin("coordinator", "run")
     reached(folder, process, 1, phase="saliency")
     superlink = federation.services[0]
     node = superlink.process()

@@ -1,0 +1,91 @@
+"""What breaks at institutions while a run goes on: the run goes on, and no ledger is overspent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.deploy import teachers
+from tests.deploy.conftest import Running
+from tests.deploy.federation import Institution, eventually, kill, reached, read
+from tests.launcher.commands import events
+
+pytestmark = pytest.mark.slow
+
+CUT = float(os.environ.get("FEDSA_TEST_CUT", "15"))
+"""Seconds for which the network is cut; 60 and more find nothing else, but take their time."""
+
+
+def _fill(folder: Path) -> Path:
+    """Fill a disk to its last byte."""
+    path = folder / "filling"
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        for size in (2**16, 2**8, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)):
+                    pass
+    return path
+
+
+def test_a_run_outlives_what_breaks_at_institutions(running: Running, late: Institution) -> None:
+    """In one run, one after another, as the assertions' order tells."""
+    federation, folder = running.federation, running.runs / "faults"
+    torch, onnx, sklearn = (running.institutions[name] for name in teachers.CLASSES)
+    process = federation.start(
+        "hub", "fedsa", "run", running.scenario, "--federation", "real", "--out", folder,
+        "--seed", "1", "--set", "rounds=4", "--set", "baselines=[]",
+        "--set", "federation.round-deadline=40", "--set", "federation.timeout=80",
+    )  # fmt: skip
+
+    # While the first student is trained a gateway is killed, and started again.
+    reached(folder, process, 1, phase="first look")
+    kill(torch.gateway)
+    torch.script("start-gateway", torch.records)
+
+    # While looks are compared: an app process and a SuperNode are killed, a gateway hangs.
+    reached(folder, process, 1, phase="saliency", round=1)
+    hung = torch.gateway.process()
+    assert hung is not None
+    hung.suspend()
+    app = eventually(onnx.app)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        app.send_signal(signal.SIGKILL)
+    kill(sklearn.supernode)
+    sklearn.script("start-supernode", sklearn.folder)
+    hung.resume()
+
+    # In the second round a network is cut, and a ledger's disk is full.
+    reached(folder, process, 1, event="round", round=1)
+    filling = _fill(onnx.records / "records")
+    federation.network.cut("torch")
+    time.sleep(CUT)
+    federation.network.mend("torch")
+
+    # An institution joins late.
+    late.block("three-users-start")
+    reached(folder, process, 1, event="round", round=2)
+    filling.unlink()
+    said, _ = process.communicate(timeout=900)
+    assert process.returncode == 0, said
+
+    summary = read(folder / "summary.json")
+    assert summary["status"] == "finished" and len(summary["rounds"]) == 4
+    last = set(summary["rounds"][-1]["weights"])
+    assert last, "somebody taught the last round"
+    joined = [set(event["teachers"]) for event in events(folder) if event["event"] == "cards"]
+    assert "late" not in joined[0] and "late" in joined[-1]
+    failed = {(event["teacher"], event["code"]) for event in events(folder) if "code" in event}
+    assert ("onnx", "storage") in failed, failed
+    for name, budget in teachers.BUDGET.items():
+        assert running.institutions[name].spent() <= budget
+    assert sklearn.spent() == teachers.BUDGET["sklearn"], "its budget ran out on the way"
+    # Whatever was asked twice, after a kill or a cut, was charged once: the seed's new items.
+    assert torch.spent() <= 2 * 300 and onnx.spent() <= 2 * 300
+    # Nothing is broken for good.
+    assert "4 of 4 teachers" in federation.block("coordinator", "check") or sklearn.spent() == 210
