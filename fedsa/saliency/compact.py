@@ -82,6 +82,29 @@ class CompactMaps:
         return cls(values, bits)
 
 
+def packed_each(maps: CompactMaps) -> list[bytes]:
+    """Return every map packed by itself, as ``CompactMaps(values[i : i + 1], bits).packed()``."""
+    bits = np.unpackbits(maps.values[..., None], axis=2)[..., 8 - maps.bits :]
+    return [row.tobytes() for row in np.packbits(bits.reshape(len(maps.values), -1), axis=1)]
+
+
+def unpacked_each(streams: list[bytes], cells: int, bits: int) -> CompactMaps:
+    """Return the maps that :func:`packed_each` turned into ``streams``, at least one.
+
+    Raises
+    ------
+    DataError
+        If a stream is not as long as ``cells`` values of ``bits`` bits.
+    """
+    size = math.ceil(cells * bits / 8)
+    if not 1 <= bits <= 8 or {len(stream) for stream in streams} != {size}:
+        raise DataError(f"The streams are not one map each of {cells} cells with {bits} bits.")
+    rows = np.frombuffer(b"".join(streams), np.uint8).reshape(len(streams), size)
+    flat = np.unpackbits(rows, axis=1, count=cells * bits).reshape(len(streams), cells, bits)
+    weights = (1 << np.arange(bits - 1, -1, -1)).astype(np.uint8)
+    return CompactMaps((flat * weights).sum(axis=2, dtype=np.uint8), bits)
+
+
 def compact(maps: Tensor, grid: int, bits: int) -> CompactMaps:
     """Pool maps to a grid, normalise each to a sum of one, and quantise by its largest cell.
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedsa.errors import DataError
-from fedsa.saliency.compact import CompactMaps, compact
+from fedsa.saliency.compact import CompactMaps, compact, packed_each, unpacked_each
 
 
 def drawn(seed: int, items: int, *spatial: int) -> torch.Tensor:
@@ -95,3 +95,17 @@ def test_streams_and_values_that_do_not_fit_are_refused() -> None:
         CompactMaps(np.full((1, 4), 9, np.uint8), 2)
     with pytest.raises(DataError, match="1 to 8 bits"):
         CompactMaps(np.zeros((1, 4), np.uint8), 9)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 9), st.integers(1, 60))
+@settings(max_examples=30, deadline=None)
+def test_maps_packed_one_by_one(seed: int, bits: int, items: int, cells: int) -> None:
+    values = np.random.default_rng(seed).integers(0, 1 << bits, (items, cells), dtype=np.uint8)
+    maps = CompactMaps(values, bits)
+    streams = packed_each(maps)
+    assert streams == [CompactMaps(values[k : k + 1], bits).packed() for k in range(items)]
+    back = unpacked_each(streams, cells, bits)
+    assert back.bits == bits and np.array_equal(back.values, values)
+    for wrong in ([*streams, b""], [streams[0] + b"x"], []):
+        with pytest.raises(DataError, match="not one map each"):
+            unpacked_each(wrong, cells, bits)

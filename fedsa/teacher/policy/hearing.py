@@ -10,7 +10,7 @@ import numpy as np
 
 from fedsa.messages import CompactAnswers, Predict, Saliency, Score
 from fedsa.saliency.closeness import closeness
-from fedsa.saliency.compact import CompactMaps, cells, pooled
+from fedsa.saliency.compact import CompactMaps, cells, packed_each, pooled, unpacked_each
 from fedsa.teacher.faults import Fault
 from fedsa.teacher.policy.asked import Asked
 from fedsa.teacher.policy.chain import canonical
@@ -142,12 +142,10 @@ class Hearing:
             looks = pooled(self._teacher.saliency(items, method, self._till.cancelled), grid)
             noise = self._normals(names, looks.shape[1])
             maps = noised_maps(looks, bits, self._form.sigma, noise)
-            return [CompactMaps(row[None], bits).packed() for row in maps.values]
+            return packed_each(maps)
 
         values = self._till.values(asked, names, make, self._cost, again)
-        width = self._cells(grid)
-        rows = [CompactMaps.unpacked(value, 1, width, bits).values for value in values]
-        return CompactMaps(np.concatenate(rows), bits)
+        return unpacked_each(values, self._cells(grid), bits)
 
     def _names(self, asked: Asked, *kind: str | int) -> list[bytes]:
         """Return, for each item, the hash of all that its answer depends on.
