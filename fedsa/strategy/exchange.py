@@ -32,6 +32,8 @@ _POLL = 0.2
 LATE = "late"
 _SILENT = "No reply came in time."
 _LOST = "The node could not be reached, or its app failed."
+_INVALID_FAB = 7
+_BUNDLE = "Its institution has not approved this app bundle: send it the bundle and its hash."
 _NODE = "node-"
 
 
@@ -157,6 +159,8 @@ class Exchange:
             return Failure(LATE, _SILENT)
         if reply.has_error():
             # Flower's error text may hold what the client's exception said: never repeat it.
+            if reply.error.code == _INVALID_FAB:
+                return Failure("bundle", _BUNDLE)
             return Failure("lost", _LOST)
         card = self.cards.get(question.teacher)
         try:

@@ -39,6 +39,10 @@ def _failed(asked: Message, reply: Message) -> Message | None:
     )
 
 
+def _unapproved(asked: Message, reply: Message) -> Message | None:
+    return Message(Error(7, reason=SECRET), reply_to=asked) if _to_high(asked) else reply
+
+
 def _other_kind(asked: Message, reply: Message) -> Message | None:
     return Message(to_record(Scored(0.5)), reply_to=asked) if _to_high(asked) else reply
 
@@ -68,6 +72,7 @@ def _too_few(asked: Message, reply: Message) -> Message | None:
     [
         (_late, "late"),
         (_failed, "lost"),
+        (_unapproved, "bundle"),
         (_other_kind, "malformed"),
         (_empty, "malformed"),
         (_not_a_number, "malformed"),
