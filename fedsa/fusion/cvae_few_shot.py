@@ -203,17 +203,17 @@ def main() -> None:
     parser.add_argument("--mapping", choices=("pool", "extend"), default="pool")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    found: dict[str, list[dict[str, float]]] = {}
-    for seed in range(given.seeds):
-        where = world(given.data, seed, given.steps)
-        for kind in "SU":
-            for shots in (1, 5):
-                drawn = episodes(where, kind, shots, given.episodes, given.mapping)
-                found.setdefault(f"{shots}-shot {kind}", []).extend(drawn)
-    for cell, rows in found.items():
-        means = {name: interval([100 * row[name] for row in rows]) for name in rows[0]}
-        shown = (f"{name} {m.mean:.1f} ± {m.half or 0.0:.1f}" for name, m in means.items() if m)
-        print(f"{cell}: {', '.join(shown)}", flush=True)
+    worlds = [world(given.data, seed, given.steps) for seed in range(given.seeds)]
+    for kind in "SU":
+        for shots in (1, 5):
+            rows = [
+                row
+                for where in worlds
+                for row in episodes(where, kind, shots, given.episodes, given.mapping)
+            ]
+            means = {name: interval([100 * row[name] for row in rows]) for name in rows[0]}
+            shown = (f"{name} {m.mean:.1f} ± {m.half or 0.0:.1f}" for name, m in means.items() if m)
+            print(f"{shots}-shot {kind}: {', '.join(shown)}", flush=True)
 
 
 if __name__ == "__main__":
