@@ -88,7 +88,9 @@ def split(scenario: Scenario) -> Split:
         test_inputs=test_inputs,
         test_labels=renumber(test_labels, wanted),
         classes=classes,
-        shards=draw_shards([one for one in scenario.pool() if one.file is None], seed, {task.data: data}, used),
+        shards=draw_shards(
+            [one for one in scenario.pool() if one.file is None], seed, {task.data: data}, used
+        ),
         licence=data.licence,
     )
 

@@ -82,3 +82,14 @@ def test_scenarios_shown_in_pages_are_valid(tmp_path: Path) -> None:
         path = tmp_path / f"{place}.toml"
         path.write_text(block)
         load(path)
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    named = {
+        match
+        for page in PAGES
+        for match in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8"))
+    }
+    assert named
+    for file, name in sorted(named):
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), (file, name)
