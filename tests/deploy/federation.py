@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import uuid
@@ -29,6 +30,7 @@ PORT, GATEWAY, RUNTIME = 18443, 18500, 19094
 SUDO = """#!/bin/bash
 # Stands for sudo -u USER COMMAND..., with users that exist by their number only.
 shift; user=$1; shift
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
 exec setpriv --reuid="$user" --regid="$user" --groups="$user" "$@"
 """
 
@@ -143,7 +145,7 @@ class Federation:
         folder, keys = self.root / host, self.root / f"{host}-gateway"
         keys.mkdir()
         if disk and self.network.separate:
-            self.mount(keys / "records", disk)
+            self.mount(keys / "records", "-t", "tmpfs", "-o", f"size={disk},mode=700", "tmpfs")
         variables = {
             "INSTITUTION": folder,
             "TEACHER": teacher,
@@ -174,6 +176,7 @@ class Federation:
         for path in (teacher.parent, *teacher.parent.iterdir()):
             os.chown(path, gateway, gateway)
             path.chmod(0o700 if path.is_dir() else 0o600)
+        scripts = self.readable()
         found = Institution(
             self,
             host,
@@ -183,6 +186,8 @@ class Federation:
                 "INSTITUTION": folder,
                 "TEACHER": teacher,
                 "RUNTIME_PORT": str(self.network.port(host, RUNTIME)),
+                "PATH": f"{scripts}:{self.variables['PATH']}",
+                "LD_LIBRARY_PATH": str(self.root / "python" / "lib"),
                 "GATEWAY_USER": str(gateway),
                 "SUPERNODE_USER": str(supernode),
                 "APP_USER": str(app),
@@ -194,11 +199,34 @@ class Federation:
         self.register(folder / "supernode", host)
         return found
 
-    def mount(self, path: Path, size: str) -> None:
-        """Give a folder a small disk of its own."""
+    def readable(self) -> Path:
+        """Return the scripts of an environment that every user can read.
+
+        The interpreter of this one may lie where only its owner gets; it is then mounted
+        elsewhere, and an environment of its own borrows all packages from this one.
+        """
+        base = Path(sys.base_prefix)
+        if all(path.stat().st_mode & 0o1 for path in (base, *base.parents)):
+            return SCRIPTS
+        mounted, place = self.root / "python", self.root / "environment"
+        self.mount(mounted, "--bind", str(base))
+        python = mounted / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        subprocess.run([python, "-m", "venv", "--without-pip", place], check=True)
+        (site,) = place.glob("lib/python*/site-packages")
+        borrowed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+        (site / "borrowed.pth").write_text("\n".join(borrowed) + "\n")
+        for script in SCRIPTS.glob("f*"):
+            if script.name == "fedsa" or script.name.startswith(("flwr", "flower-")):
+                _, _, code = script.read_text().partition("\n")
+                copy = place / "bin" / script.name
+                copy.write_text(f"#!{place}/bin/python\n{code}")
+                copy.chmod(0o755)
+        return place / "bin"
+
+    def mount(self, path: Path, *what: str) -> None:
+        """Mount something on a folder until the end."""
         path.mkdir(parents=True, exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(path)]
-        subprocess.run(command, check=True)
+        subprocess.run(["mount", *what, str(path)], check=True)
         self.mounts.append(path)
 
     # ---- the end ----------------------------------------------------------------------------
@@ -211,9 +239,9 @@ class Federation:
         finally:
             processes.clear(self.mark)
             self.network.close()
-            for mount in self.mounts:
-                subprocess.run(["umount", "-l", str(mount)], check=False)
-            shutil.rmtree(self.root, ignore_errors=True)
+            gone = [subprocess.run(["umount", "-l", mount]).returncode for mount in self.mounts]
+            if not any(gone):  # else what is mounted would be removed
+                shutil.rmtree(self.root, ignore_errors=True)
 
 
 def _wait(process: subprocess.Popen[str]) -> tuple[int, str]:

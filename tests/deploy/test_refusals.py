@@ -160,7 +160,7 @@ def test_with_one_user_a_malicious_app_finds_the_key_and_the_model(
 
 def test_a_node_that_is_not_registered_is_refused(running: Running) -> None:
     said = _start(running, "stranger", running.federation.variables["SUPERLINK_CA"])
-    assert "code: 2001" in said
+    assert "Failed to activate SuperNode" in said
 
 
 def test_a_superlink_with_another_certificate_is_refused(running: Running) -> None:

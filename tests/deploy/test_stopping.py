@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from fedsa.launcher import processes
 from tests.deploy.conftest import Running
-from tests.deploy.federation import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -22,4 +23,7 @@ def test_everything_stops_and_nothing_is_left(running: Running) -> None:
     assert federation.services[0].process() is None
     for service in federation.services:
         service.stop()
-    eventually(lambda: not processes.marked(federation.mark), 30.0)
+    deadline = time.monotonic() + 30
+    while left := processes.marked(federation.mark):
+        assert time.monotonic() < deadline, [process.cmdline() for process in left]
+        time.sleep(0.2)
