@@ -49,6 +49,7 @@ class Till:
         self._window = window
         self.cancelled = cancelled
         self._record = record
+        self._whose = hashlib.sha256(f"{record['caller']}\0{record['call']}\0".encode())
 
     @property
     def cache(self) -> AnswerCache:
@@ -61,8 +62,9 @@ class Till:
         The caller is part of it: nobody gets for free what another has paid for, nor learns by a
         budget that was not touched what another has asked.
         """
-        parts = (self._record["caller"], self._record["call"])
-        return hashlib.sha256("\0".join(parts).encode() + b"\0" + name).digest()
+        digest = self._whose.copy()
+        digest.update(name)
+        return digest.digest()
 
     def values(
         self, asked: Asked, names: list[bytes], make: Make, price: int = 1, again: int = 0
