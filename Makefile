@@ -9,8 +9,10 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(VENV)/bin/fedsa simulate simulations/quickstart.toml
 
+# Two processes share the tests, since the slow ones wait a lot; more threads would spin at each other.
+test: export OMP_NUM_THREADS ?= 1
 test: $(READY)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

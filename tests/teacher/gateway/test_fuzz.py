@@ -12,7 +12,6 @@ from pathlib import Path
 
 import grpc
 import numpy as np
-import pytest
 
 from fedsa.data.transfer import content_hash
 from fedsa.messages import Describe, Described, Predict, Predicted
@@ -51,7 +50,7 @@ def test_the_fuzzed_service(
     make_teacher: Make,
     items: np.ndarray,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
     name, state = content_hash(items), tmp_path / "state"
     policy = {
@@ -82,9 +81,9 @@ def test_the_fuzzed_service(
         assert isinstance(client.ask(Describe(), 20), Described)
         assert isinstance(client.ask(Predict("mint", name, np.arange(3)), 20), Predicted)
     assert verify(state) == []
-    with capsys.disabled():
-        figures = {f"{status} {code}".strip(): count for (status, code), count in found.items()}
-        print(f"\nfuzzed service: {found.total()} requests {json.dumps(figures, sort_keys=True)}")
+    figures = {f"{status} {code}".strip(): count for (status, code), count in found.items()}
+    told = f"fuzzed service: {found.total()} requests {json.dumps(figures, sort_keys=True)}"
+    record_property("figure", told)
     assert found.total() >= 10_000
     assert not {status for status, _ in found} & {"OK", "INTERNAL", "UNKNOWN", "UNAVAILABLE"}
     codes = {code for _, code in found}
