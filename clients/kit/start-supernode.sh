@@ -5,7 +5,9 @@ cd "$1"
 # SUPERLINK: host:port; NODE_CONFIG: where the gateway is; SUPERNODE_OPTIONS: further options.
 . ./supernode.env
 export FLWR_HOME="$PWD/flower" HOME="$PWD"
-python -m fedsa.deploy.service start supernode --until "SuperNode ID" -- \
+# A SuperLink takes a node that was killed for connected, and refuses it, for up to a minute.
+python -m fedsa.deploy.service start supernode --until "SuperNode ID" \
+  --patience "${START_PATIENCE:-75}" -- \
   fedsa client supernode --state . --superlink "$SUPERLINK" --root-certificates superlink-ca.crt \
   --auth-supernode-private-key node --host 127.0.0.1 --port "${RUNTIME_PORT:-9094}" \
   --node-config "$NODE_CONFIG" ${SUPERNODE_OPTIONS:-}

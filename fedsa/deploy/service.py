@@ -21,7 +21,7 @@ import psutil
 from fedsa.errors import RunError
 from fedsa.launcher.processes import is_alive
 
-STARTUP, GRACE = 90.0, 15.0
+STARTUP, GRACE, _PAUSE = 90.0, 15.0, 3.0
 
 
 class Service:
@@ -46,8 +46,17 @@ class Service:
             return None
         return process if alive else None
 
-    def start(self, command: Sequence[str], until: str = "") -> int:
+    def start(self, command: Sequence[str], until: str = "", patience: float = 0.0) -> int:
         """Start the command, wait until its log holds ``until``, and return its pid.
+
+        Parameters
+        ----------
+        command : Sequence[str]
+            The program and its arguments.
+        until : str
+            What the log holds once it is ready.
+        patience : float
+            Seconds in which one that ends before it is ready is started anew.
 
         Raises
         ------
@@ -56,6 +65,16 @@ class Service:
         """
         if self.process() is not None:
             raise RunError(f"'{self.name}' runs already: stop it first.")
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return self._start(command, until)
+            except RunError:
+                if time.monotonic() + _PAUSE > deadline:
+                    raise
+            time.sleep(_PAUSE)
+
+    def _start(self, command: Sequence[str], until: str) -> int:
         try:
             with self.log.open("ab") as log:
                 begin = log.tell()
@@ -73,7 +92,7 @@ class Service:
         deadline = time.monotonic() + STARTUP
         while until and until not in self._said(begin):
             if started.poll() is not None or time.monotonic() > deadline:
-                lines = self._said(begin).strip().splitlines()[-5:]
+                lines = self._said(begin).strip().splitlines()[-12:]
                 self.stop()
                 raise RunError(f"'{self.name}' did not start:\n" + "\n".join(lines))
             time.sleep(0.1)
@@ -128,11 +147,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("name")
     parser.add_argument("--in", dest="folder", type=Path, default=Path())
     parser.add_argument("--until", default="")
+    parser.add_argument("--patience", type=float, default=0.0)
     given = parser.parse_args(own)
     service = Service(given.folder, given.name)
     if given.act == "start":
         try:
-            service.start(command, given.until)
+            service.start(command, given.until, given.patience)
         except RunError as error:
             print(f"error: {error}", file=sys.stderr)
             return error.exit_code

@@ -138,14 +138,23 @@ def test_a_bundle_that_is_not_approved_is_refused(running: Running, told: dict[s
         code, said = running.federation.run(
             "hub", "fedsa", "client", "review", "--state", node.folder
         )
-        assert code == 0 and told["hash"] in said and "2 files changed" in said
+        assert code == 0 and told["hash"] in said and "4 files changed" in said
 
 
 def test_with_three_users_a_malicious_app_finds_nothing(
     late: Institution, told: dict[str, Any]
 ) -> None:
-    own = str(late.folder.parent / "app" / "secret")  # what it must be able to read
-    assert told["late"] == {"found": [own], "uid": 61003, "groups": [61003]}
+    found = told["late"]
+    assert found["uid"] == 61003 and found["groups"] == [61003]
+    # Other institutions' folders are on this machine too, for the test's convenience.
+    root, teacher = late.folder.parent, Path(late.variables["TEACHER"]).parent
+    pids = [service.process() for service in (late.gateway, late.supernode)]
+    places = [f"{root}/", f"{teacher}", *(f"/proc/{one.pid}/" for one in pids if one is not None)]
+    assert len(places) == 4
+    asked = [path for path in told["asked"]["paths"] if str(path).startswith(tuple(places))]
+    assert len(asked) > 6  # key, teacher, ledger, records, secrets
+    seen = [path for path in found["found"] if path.startswith(tuple(places))]
+    assert seen == [f"{root}/app/secret"]  # its own
 
 
 def test_with_one_user_a_malicious_app_finds_the_key_and_the_model(
@@ -179,7 +188,8 @@ def _start(running: Running, name: str, authority: str) -> str:
     node.block("one-user")
     with (folder / "supernode.env").open("a") as settings:
         settings.write('SUPERNODE_OPTIONS="--max-retries 1"\n')
-    code, said = federation.run("torch", "bash", "clients/kit/start-supernode.sh", folder)
+    script = ("bash", "clients/kit/start-supernode.sh", folder)
+    code, said = federation.run("torch", "env", "START_PATIENCE=0", *script)
     node.block("stop")
     assert node.gateway.process() is None
     assert code == 5 and "'supernode' did not start" in said, said
