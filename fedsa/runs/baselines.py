@@ -16,6 +16,7 @@ from fedsa.fusion.base import Stage
 from fedsa.fusion.training import outputs
 from fedsa.options import FusionOptions, SelectionOptions
 from fedsa.problem import Answers, Problem
+from fedsa.runs.orphans import go_with
 from fedsa.selection.base import Evidence
 from fedsa.selection.simple import BestSingle
 
@@ -79,7 +80,9 @@ class Baselines:
             return
         if self._executor is None:
             workers = max(1, min(len(names), (os.cpu_count() or 1) - 1))
-            self._executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+            self._executor = ProcessPoolExecutor(
+                workers, get_context("spawn"), initializer=go_with, initargs=(os.getpid(),)
+            )
         weights = {teacher: 1.0 / len(answers) for teacher in answers}
         for name in names:
             own = weights

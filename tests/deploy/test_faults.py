@@ -32,14 +32,18 @@ def _fill(folder: Path) -> Path:
     return path
 
 
-def test_a_run_outlives_what_breaks_at_institutions(running: Running, late: Institution) -> None:
-    """In one run, one after another, as the assertions' order tells."""
+def test_a_run_outlives_what_breaks_at_institutions(
+    running: Running, request: pytest.FixtureRequest
+) -> None:
+    """In one run, in the order below; without namespaces there is no network or disk to spoil."""
+    separate = running.federation.network.separate
+    late: Institution | None = request.getfixturevalue("late") if separate else None
     federation, folder = running.federation, running.runs / "faults"
     torch, onnx, sklearn = (running.institutions[name] for name in teachers.CLASSES)
     process = federation.start(
         "hub", "fedsa", "run", running.scenario, "--federation", "real", "--out", folder,
-        "--seed", "1", "--set", "rounds=4", "--set", "baselines=[]",
-        "--set", "federation.round-deadline=40", "--set", "federation.timeout=80",
+        "--seed", "1", "--set", "rounds=3", "--set", "baselines=[]",
+        "--set", "federation.round-deadline=30", "--set", "federation.timeout=60",
     )  # fmt: skip
 
     # While the first student is trained a gateway is killed, and started again.
@@ -53,7 +57,7 @@ def test_a_run_outlives_what_breaks_at_institutions(running: Running, late: Inst
     for process_ in hung:
         assert process_ is not None
         process_.suspend()
-    app = eventually(onnx.app)  # which waits for its gateway
+    app = eventually(torch.app)  # which waits for its gateway
     app.send_signal(signal.SIGKILL)
     kill(sklearn.supernode)
     # Flower takes the killed node for connected for up to a minute, and refuses it till then.
@@ -63,36 +67,34 @@ def test_a_run_outlives_what_breaks_at_institutions(running: Running, late: Inst
         assert process_ is not None
         process_.resume()
 
-    # In the second round a network is cut, and a ledger's disk is full.
+    # In the second round an institution joins late, a network is cut, a ledger's disk is full.
     reached(folder, process, 1, event="round", round=1)
-    filling = _fill(onnx.records / "records")
-    federation.network.cut("torch")
-    time.sleep(CUT)
-    federation.network.mend("torch")
-
-    # An institution joins late.
-    late.block("three-users-start")
-    reached(folder, process, 1, event="round", round=2)
-    filling.unlink()
+    if late is not None:
+        joining = federation.begin("institution", "three-users-start", "late", **late.variables)
+        filling = _fill(onnx.records / "records")
+        federation.network.cut("torch")
+        time.sleep(CUT)
+        federation.network.mend("torch")
+        said, _ = joining.communicate(timeout=120)
+        assert joining.returncode == 0, said
+        reached(folder, process, 1, event="round", round=2)
+        filling.unlink()
     said, _ = starting.communicate(timeout=120)
     assert starting.returncode == 0, said
     said, _ = process.communicate(timeout=900)
     assert process.returncode == 0, said
 
     summary = read(folder / "summary.json")
-    assert summary["status"] == "finished" and len(summary["rounds"]) == 4
-    last = set(summary["rounds"][-1]["weights"])
-    assert last, "somebody taught the last round"
+    assert summary["status"] == "finished" and len(summary["rounds"]) == 3
+    assert len(summary["rounds"][-1]["weights"]) >= 2, "several taught the last round"
     joined = [set(event["teachers"]) for event in events(folder) if event["event"] == "cards"]
-    assert "late" not in joined[0] and "late" in joined[-1]
     failed = {(event["teacher"], event["code"]) for event in events(folder) if "code" in event}
-    assert ("onnx", "storage") in failed, failed
+    assert "late" not in joined[0] and ("late" in joined[-1]) is separate
+    assert (("onnx", "storage") in failed) is separate, failed
     # Flower tells of a killed app after a minute; until then its reply is late.
-    assert {("onnx", "late"), ("sklearn", "late")} <= failed, failed
+    assert {("torch", "late"), ("sklearn", "late")} <= failed, failed
     for name, budget in teachers.BUDGET.items():
         assert running.institutions[name].spent() <= budget
     assert sklearn.spent() == teachers.BUDGET["sklearn"], "its budget ran out on the way"
     # Whatever was asked twice, after a kill or a cut, was charged once: the seed's new items.
     assert torch.spent() <= 2 * 300 and onnx.spent() <= 2 * 300
-    # Nothing is broken for good.
-    assert "4 of 4 teachers" in federation.block("coordinator", "check") or sklearn.spent() == 210
