@@ -9,10 +9,12 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(VENV)/bin/fedsa simulate simulations/quickstart.toml
 
-# Two processes share the tests, since the slow ones wait a lot; more threads would spin at each other.
+# Two processes share most tests, since the slow ones wait a lot; more threads would spin at each
+# other. The real federation, which its tests share, comes after them.
 test: export OMP_NUM_THREADS ?= 1
 test: $(READY)
-	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/deploy
+	$(VENV)/bin/python -m pytest tests/deploy
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

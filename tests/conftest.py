@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import settings
 
 settings.register_profile("shared", deadline=None)  # no property test fails for being slow
 settings.load_profile("shared")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares something costly in one process: a file's fixtures, and the federation."""
-    here = Path(__file__).parent
-    for item in items:
-        place = item.path.relative_to(here)
-        group = "deploy" if place.parts[0] == "deploy" else str(place)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
