@@ -73,8 +73,8 @@ class Federation:
             "HOME": str(self.root),
             "COORDINATOR": str(self.home),
             "HOST": self.network.address("hub"),
-            "PORT": str(PORT),
-            "SUPERLINK": f"{self.network.address('hub')}:{PORT}",
+            "PORT": str(self.network.port("hub", PORT)),
+            "SUPERLINK": f"{self.network.address('hub')}:{self.network.port('hub', PORT)}",
             "SUPERLINK_CA": str(self.home / "keys" / "ca.crt"),
             "BUNDLE": str(self.home / "app.fab"),
         }

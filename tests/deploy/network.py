@@ -44,6 +44,7 @@ class Network:
         self.separate = namespaces_work()
         self._spaces: dict[str, str] = {}
         self._hub = hosts[0]
+        self._base = 20_000 + os.getpid() % 10 * 1000  # others may run the same tests
         mark = uuid.uuid4().hex[:6]
         try:
             for number, host in enumerate(hosts):
@@ -60,7 +61,7 @@ class Network:
 
     def port(self, host: str, number: int) -> int:
         """Return a port that is this host's alone, also where all hosts are one machine."""
-        return number + (0 if self.separate else self._numbers[host])
+        return number if self.separate else self._base + number % 1000 + self._numbers[host]
 
     def on(self, host: str, command: Sequence[str]) -> list[str]:
         """Return the command that runs ``command`` on a host."""

@@ -183,7 +183,13 @@ def _start(running: Running, name: str, authority: str) -> str:
     federation, torch = running.federation, running.institutions["torch"]
     folder = federation.root / name
     variables = {**torch.variables, "INSTITUTION": folder, "SUPERLINK_CA": authority}
-    node = Institution(federation, "torch", folder, folder, {**variables, "RUNTIME_PORT": "19120"})
+    node = Institution(
+        federation,
+        "torch",
+        folder,
+        folder,
+        {**variables, "RUNTIME_PORT": str(federation.network.port("torch", 19120))},
+    )
     federation.services += [node.gateway, node.supernode]
     node.block("one-user")
     with (folder / "supernode.env").open("a") as settings:
