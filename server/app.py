@@ -7,6 +7,7 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.superlink.grid import InMemoryGrid
 
 from fedsa.deploy.look import look
+from fedsa.runs.orphans import go_with_superlink
 from fedsa.runs.serve import serve
 from strategies import STRATEGIES
 
@@ -16,8 +17,10 @@ app = ServerApp()
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Run one scenario to its end, or only look who is there; see the run folder."""
+    deployed = not isinstance(grid, InMemoryGrid)  # a simulation's nodes are in this process
+    if deployed:
+        go_with_superlink()
     if context.run_config.get("mode") == "check":
         look(grid, context.run_config)
         return
-    deployed = not isinstance(grid, InMemoryGrid)  # a simulation's nodes are in this process
     serve(grid, context.run_config, STRATEGIES, deployed=deployed)
