@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 
 import torch
@@ -83,13 +84,16 @@ class Baselines:
             self._executor = ProcessPoolExecutor(
                 workers, get_context("spawn"), initializer=go_with, initargs=(os.getpid(),)
             )
+        # The executor packs its jobs in a thread of its own, while the run goes on with the problem
+        # and fills in what that has not computed yet: the jobs get a copy that nobody touches.
+        problem = replace(self.problem)
         weights = {teacher: 1.0 / len(answers) for teacher in answers}
         for name in names:
             own = weights
             if name == "best_single" and evidence is not None:
                 own = dict(BestSingle(SelectionOptions()).select(evidence).weights)
             self._jobs[name] = self._executor.submit(
-                _train, FUSED[name], self.problem, answers, own, self.test, torch.get_num_threads()
+                _train, FUSED[name], problem, answers, own, self.test, torch.get_num_threads()
             )
 
     def finished(self) -> Iterator[tuple[str, float]]:
