@@ -19,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fedsa.deploy.bundles import Bundles
+from fedsa.deploy.unsent import waiting
 from fedsa.errors import RunError
 
 FLOWER = "1.41.0"
@@ -96,6 +97,8 @@ def _locked(
         def remembered() -> Any:
             deadline = time.monotonic() + patience
             while (found := receive()) is None and time.monotonic() < deadline:
+                if waiting(given["state"]) is not None:
+                    break
                 time.sleep(_WAIT)
             if found is not None:
                 taken.append(found[0])
@@ -111,7 +114,8 @@ def _locked(
             return fab
 
         try:
-            return take(**{**given, "receive": remembered, "get_fab": checked})
+            run_id = take(**{**given, "receive": remembered, "get_fab": checked})
+            return waiting(given["state"]) if run_id is None else run_id
         except NotApprovedError as refused:
             digits = str(refused)
             log(

@@ -95,7 +95,8 @@ class Exchange:
         busy = {one.node for one in self._owed()}
         self.late = self._at(busy)
         asked = sorted(((present - self._described) | (metered & present)) - busy)
-        sent = [Sent(f"{_NODE}{node}", Describe(), _message(Describe(), node)) for node in asked]
+        describe = Describe()
+        sent = [Sent(f"{_NODE}{node}", describe, self._message(describe, node)) for node in asked]
         for name, reply in self.collect(sent, self.post.send(grid, sent, wait)).items():
             if isinstance(reply, Described):
                 self._admit(int(name.removeprefix(_NODE)), reply.cards, present)
@@ -109,7 +110,7 @@ class Exchange:
     def compose(self, requests: Mapping[str, Request]) -> list[Sent]:
         """Turn questions into messages, in sorted order of the teachers' ids; none to the late."""
         return [
-            Sent(name, requests[name], _message(requests[name], self.nodes[name]))
+            Sent(name, requests[name], self._message(requests[name], self.nodes[name]))
             for name in sorted(requests)
             if name not in self.late
         ]
@@ -136,6 +137,10 @@ class Exchange:
             if isinstance(reply, Described):  # next time its teachers are enrolled
                 self._admit(question.node, reply.cards, set(grid.get_node_ids()))
         return come
+
+    def _message(self, request: Request, node: int) -> Message:
+        content, kind = to_record(request), message_type(request)
+        return Message(content, node, kind, ttl=self.post.lifetime)
 
     def _at(self, nodes: set[int]) -> set[str]:
         """Return the teachers at some nodes."""
@@ -181,10 +186,6 @@ class Exchange:
                 )
             self.nodes[card.id], self.cards[card.id] = node, card
             self.allowance.read(card.id)
-
-
-def _message(request: Request, node: int) -> Message:
-    return Message(content=to_record(request), message_type=message_type(request), dst_node_id=node)
 
 
 def _nodes(grid: Grid, wait: float) -> set[int]:

@@ -10,9 +10,13 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 
 from fedsa.messages import Request
+from fedsa.strategy.pulling import Pulling
 
 FIRST_PAUSE, LAST_PAUSE = 0.05, 1.0
 """Seconds between two looks for replies: short at first, as in a simulation they come at once."""
+
+CLOCKS = 300.0
+"""Seconds by which the clocks of two machines may differ."""
 
 now, sleep = time.monotonic, time.sleep
 
@@ -54,6 +58,12 @@ class Post:
         self.timeout, self.deadline = timeout, deadline
         self._under_way: dict[str, tuple[Sent, float]] = {}
         self._late: list[tuple[Sent, Message]] = []
+        self._pulling = Pulling()
+
+    @property
+    def lifetime(self) -> float:
+        """Seconds for which a message lives; who answers it gives up then, by its own clock."""
+        return self.timeout + CLOCKS
 
     def send(self, grid: Grid, sent: Sequence[Sent], least: float = 0.0) -> list[Message]:
         """Push questions; return the replies that come before the deadline.
@@ -117,7 +127,7 @@ class Post:
         if not self._under_way:
             return []
         expected = []
-        for reply in grid.pull_messages(sorted(self._under_way)):
+        for reply in self._pulling.pull(grid, self._under_way):
             id_ = reply.metadata.reply_to_message_id
             if id_ not in self._under_way:
                 continue
