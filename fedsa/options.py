@@ -34,12 +34,29 @@ class TaskOptions(Options):
     ``module:attribute``."""
     classes: tuple[str, ...] = Field(default=(), strict=False)
     """Classes of the task, by name; empty for all classes of the data."""
+    groups: dict[str, Annotated[tuple[str, ...], Field(min_length=1, strict=False)]] = Field(
+        default_factory=dict
+    )
+    """Coarse classes in place of ``classes``: each a name and the data's classes that it joins."""
     items: Positive = 6000
     """Size of the transfer set; the labelled items are among them, with their labels known."""
     label_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.01
     """Share of the transfer set whose labels are known (drawn by class)."""
+    labels_per_class: Positive | None = None
+    """In place of ``label_share``: so many labels of each class of the task."""
     test_items: Annotated[int, Field(ge=0)] = 0
     """Size of the test set; 0 takes all that the data has."""
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Those of the data's classes that the task is about; empty for all."""
+        return self.classes or tuple(name for group in self.groups.values() for name in group)
+
+    def labels(self, classes: int) -> int:
+        """Return how many labels are known where the task has that many classes."""
+        if self.labels_per_class is not None:
+            return self.labels_per_class * classes
+        return round(self.label_share * self.items)
 
 
 class StudentOptions(Options):

@@ -63,7 +63,10 @@ def pool_key(scenario: Scenario) -> str:
     matters = {
         "version": __version__,
         "seed": scenario.seed,
-        "task": task.model_dump(mode="json", include={"data", "classes", "items", "test_items"}),
+        "task": {
+            **task.model_dump(mode="json", include={"data", "items", "test_items"}),
+            "classes": task.named,
+        },
         "teachers": [
             t.model_dump(mode="json", exclude={"relevant", "count"}, exclude_none=True)
             for t in pool

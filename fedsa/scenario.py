@@ -189,13 +189,7 @@ def _cross_check(scenario: Scenario) -> list[str]:
             f"selection.response-items: {scenario.selection.response_items} exceeds "
             f"task.items ({task.items})."
         )
-    labels = round(task.label_share * task.items)
-    if task.classes and labels < len(task.classes):
-        faults.append(
-            f"task.label-share: {task.label_share} of {task.items} items is {labels} labels, which "
-            f"leaves a class of {len(task.classes)} without an example; raise it to at least "
-            f"{len(task.classes) / task.items:.4f}."
-        )
+    faults += _task_faults(task)
     for teacher in scenario.teachers:
         if teacher.classes and teacher.classes_each:
             faults.append(f"teachers '{teacher.id}': give classes or classes-each, not both.")
@@ -204,6 +198,32 @@ def _cross_check(scenario: Scenario) -> list[str]:
                 f"teachers '{teacher.id}': a teacher with a file is ready-made; take out "
                 f"{', '.join(given)}."
             )
+    return faults
+
+
+def _task_faults(task: TaskOptions) -> list[str]:
+    faults = []
+    if task.classes and task.groups:
+        faults.append("task.groups: give classes or groups, not both.")
+    members = [name for group in task.groups.values() for name in group]
+    for twice in sorted({name for name in members if members.count(name) > 1}):
+        faults.append(f"task.groups: the class '{twice}' is named twice; each goes into one group.")
+    if len(task.groups) == 1:
+        faults.append("task.groups: at least two groups are needed.")
+    count = len(task.classes or task.groups)
+    labels = task.labels(count)
+    if task.labels_per_class is not None:
+        if labels > task.items:
+            faults.append(
+                f"task.labels-per-class: {task.labels_per_class} labels of each of {count} classes "
+                f"are more than task.items ({task.items})."
+            )
+    elif labels < count:
+        faults.append(
+            f"task.label-share: {task.label_share} of {task.items} items is {labels} labels, which "
+            f"leaves a class of {count} without an example; raise it to at least "
+            f"{count / task.items:.4f}."
+        )
     return faults
 
 

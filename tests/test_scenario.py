@@ -90,6 +90,27 @@ def test_faults_between_sections_come_at_once_too() -> None:
     assert "2 labels" in found[3] and "at least 0.0300" in found[3]
 
 
+def test_faults_of_the_task_come_at_once() -> None:
+    task = {
+        "items": 10,
+        "classes": ["0", "1"],
+        "groups": {"a": ["0", "1", "0"]},
+        "labels-per-class": 6,
+    }
+    small = {"saliency": {"probe-items": 9}, "selection": {"response-items": 9}}
+    found = faults({"name": "x", "task": task, **small})
+    assert len(found) == 4
+    assert "give classes or groups, not both" in found[0]
+    assert "'0' is named twice" in found[1]
+    assert "at least two groups" in found[2]
+    assert found[3].startswith("task.labels-per-class: 6 labels of each of 2 classes")
+
+
+def test_an_empty_group_is_refused() -> None:
+    (fault,) = faults({"name": "x", "task": {"groups": {"a": [], "b": ["1"]}}})
+    assert fault.startswith("task.groups.a:")
+
+
 def test_the_least_share_that_is_told_works() -> None:
     task = {"items": 100, "classes": ["0", "1", "2"], "label-share": 0.03}
     small = {"saliency": {"probe-items": 9}, "selection": {"response-items": 9}}

@@ -15,6 +15,7 @@ from fedsa.data.draw import class_numbers, content_keys, renumber, take, take_ev
 from fedsa.data.shards import Shard, draw_shards
 from fedsa.data.transfer import TransferSet
 from fedsa.errors import DataError
+from fedsa.options import TaskOptions
 from fedsa.scenario import Scenario
 from fedsa.seeding import numpy_generator
 
@@ -34,6 +35,8 @@ class Split:
         ``(m,)`` int64, sorted indices of the transfer items whose labels are known.
     labels : np.ndarray
         ``(m,)`` int64, their labels, places in ``classes``.
+    truth : np.ndarray
+        ``(n,)`` int64, the labels of all transfer items: for the baseline ``supervised`` alone.
     test_inputs : np.ndarray
         ``(t, *shape)``, uint8 or float32 as the transfer set.
     test_labels : np.ndarray
@@ -49,6 +52,7 @@ class Split:
     transfer: TransferSet
     labelled: np.ndarray
     labels: np.ndarray
+    truth: np.ndarray
     test_inputs: np.ndarray
     test_labels: np.ndarray
     classes: tuple[str, ...]
@@ -70,29 +74,40 @@ def split(scenario: Scenario) -> Split:
     """
     task, seed = scenario.task, scenario.seed
     data = resolve(task.data)
-    wanted = class_numbers(data, task.classes, "task.classes")
-    classes = tuple(data.classes[number] for number in wanted)
+    wanted, classes, places = _targets(data, task)
     test_inputs, test_labels = _test(data, wanted, task.test_items, seed)
     used = content_keys(test_inputs)
     free = np.flatnonzero(~np.isin(content_keys(data.inputs), used))
     draw = numpy_generator(seed, "transfer")
     picked = take_evenly(draw, data.labels, free, wanted, task.items, "task.items")
-    truth = renumber(data.labels[picked], wanted)
-    labelled = _labelled(truth, task.label_share, classes, seed)
+    truth = places[renumber(data.labels[picked], wanted)]
+    labelled = _labelled(truth, task, classes, seed)
     transfer = TransferSet(data.inputs[picked])
     used = np.concatenate([used, content_keys(transfer.array)])
     return Split(
         transfer=transfer,
         labelled=labelled,
         labels=truth[labelled],
+        truth=truth,
         test_inputs=test_inputs,
-        test_labels=renumber(test_labels, wanted),
+        test_labels=places[renumber(test_labels, wanted)],
         classes=classes,
         shards=draw_shards(
             [one for one in scenario.pool() if one.file is None], seed, {task.data: data}, used
         ),
         licence=data.licence,
     )
+
+
+def _targets(data: Dataset, task: TaskOptions) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
+    """Return the data's classes to draw from, the task's classes, and each one's place in these."""
+    if not task.groups:
+        wanted = class_numbers(data, task.classes, "task.classes")
+        return wanted, tuple(data.classes[n] for n in wanted), np.arange(len(wanted))
+    # In the data's own order, so that groups of all classes are drawn as the classes would be.
+    wanted = np.sort(class_numbers(data, task.named, "task.groups"))
+    place = {name: i for i, group in enumerate(task.groups.values()) for name in group}
+    return wanted, tuple(task.groups), np.array([place[data.classes[n]] for n in wanted])
 
 
 def _test(
@@ -108,20 +123,31 @@ def _test(
     return inputs[chosen], labels[chosen]
 
 
-def _labelled(truth: np.ndarray, share: float, classes: tuple[str, ...], seed: int) -> np.ndarray:
+def _labelled(
+    truth: np.ndarray, task: TaskOptions, classes: tuple[str, ...], seed: int
+) -> np.ndarray:
     counts = np.bincount(truth, minlength=len(classes))
     if not counts.all():
         raise DataError(
             f"task.items: among {len(truth)} items there is none of the class "
             f"'{classes[int(counts.argmin())]}'; raise it, or leave the class out."
         )
-    labels = round(share * len(truth))
+    labels = task.labels(len(classes))
+    if task.labels_per_class is not None and task.labels_per_class > counts.min():
+        raise DataError(
+            f"task.labels-per-class: {task.labels_per_class} are wanted but among {len(truth)} "
+            f"items there are {counts.min()} of the class '{classes[int(counts.argmin())]}'; lower "
+            "it, or raise task.items."
+        )
     if labels < len(classes):
         least = math.ceil(len(classes) / len(truth) * 1e4) / 1e4
         raise DataError(
-            f"task.label-share: {share} of {len(truth)} items is {labels} labels, which leaves a "
-            f"class of {len(classes)} without an example; the least share that works is {least}."
+            f"task.label-share: {task.label_share} of {len(truth)} items is {labels} labels, which "
+            f"leaves a class of {len(classes)} without an example; the least share that works is "
+            f"{least}."
         )
     draw = numpy_generator(seed, "labels")
     free, wanted = np.arange(len(truth)), np.arange(len(classes))
-    return np.sort(take(draw, truth, free, wanted, in_proportion(labels, counts)))
+    even = task.labels_per_class is not None
+    each = np.full(len(classes), task.labels_per_class) if even else in_proportion(labels, counts)
+    return np.sort(take(draw, truth, free, wanted, each))

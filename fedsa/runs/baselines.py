@@ -28,8 +28,11 @@ FUSED = {
     "stacking": "stacking",
     "fedmd": "consensus",
     "bplus": "b-plus",
+    "supervised": "scratch",
 }
-"""Baselines and the fusion that makes each; all but scratch and best_single use every teacher."""
+"""Baselines and the fusion that makes each; all use every teacher but best_single and ALONE."""
+ALONE = ("scratch", "supervised")
+"""Baselines that need no answers."""
 
 
 def check(names: Sequence[str]) -> None:
@@ -54,6 +57,7 @@ class Baselines:
 
     Each gets the run's labels, items, trunk and steps; all but scratch get teachers' answers, by
     default of every teacher on the whole transfer set, which the run's own account does not hold.
+    ``supervised`` alone sees more: it learns from the labels of all items, without teachers.
 
     Parameters
     ----------
@@ -61,10 +65,12 @@ class Baselines:
         The run's.
     test : tuple[Tensor, Tensor]
         Inputs and labels to measure on, for the record only.
+    truth : Tensor
+        ``(n,)`` the labels of all transfer items; nobody but ``supervised`` gets them.
     """
 
-    def __init__(self, problem: Problem, test: tuple[Tensor, Tensor]) -> None:
-        self.problem, self.test = problem, test
+    def __init__(self, problem: Problem, test: tuple[Tensor, Tensor], truth: Tensor) -> None:
+        self.problem, self.test, self.truth = problem, test, truth
         self._jobs: dict[str, Future[float]] = {}
         self._executor: ProcessPoolExecutor | None = None
 
@@ -92,8 +98,12 @@ class Baselines:
             own = weights
             if name == "best_single" and evidence is not None:
                 own = dict(BestSingle(SelectionOptions()).select(evidence).weights)
+            given = problem
+            if name == "supervised":
+                everything = torch.arange(len(self.truth))
+                given = replace(problem, labelled=everything, labels=self.truth)
             self._jobs[name] = self._executor.submit(
-                _train, FUSED[name], problem, answers, own, self.test, torch.get_num_threads()
+                _train, FUSED[name], given, answers, own, self.test, torch.get_num_threads()
             )
 
     def finished(self) -> Iterator[tuple[str, float]]:

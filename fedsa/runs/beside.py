@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from fedsa.problem import Answers
-from fedsa.runs.baselines import Baselines
+from fedsa.runs.baselines import ALONE, Baselines
 from fedsa.runs.run import Run
 from fedsa.strategy import aside
-
-ALONE = "scratch"
-"""The baseline that needs no answers."""
 
 
 class Beside:
@@ -31,7 +30,8 @@ class Beside:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.found = {e["name"]: e["metric"] for e in run.folder.events("baseline")}
-        self._training = Baselines(run.problem, (run.test_inputs, run.test_labels))
+        test = run.test_inputs, run.test_labels
+        self._training = Baselines(run.problem, test, torch.from_numpy(run.split.truth))
         self._later: list[str] = []
 
     def __enter__(self) -> Beside:
@@ -51,10 +51,11 @@ class Beside:
         """
         run = self.run
         todo = [name for name in run.scenario.baselines if name not in self.found]
-        asking = [name for name in todo if name != ALONE]
+        alone = [name for name in todo if name in ALONE]
+        asking = [name for name in todo if name not in ALONE]
         if asking and aside.metered(run.strategy, grid):
             self._later = asking
-            self._training.begin([name for name in todo if name == ALONE], Answers({}), None)
+            self._training.begin(alone, Answers({}), None)
         elif asking:
             names = ", ".join(asking)
             run.folder.emit("phase", phase=f"asking all teachers for the baselines {names}")
@@ -83,7 +84,7 @@ class Beside:
         if answers:
             evidence = aside.evidence(self.run.strategy)
         else:  # the first round tells that nobody answers
-            names = [name for name in names if name == ALONE]
+            names = [name for name in names if name in ALONE]
         if whole and answers:
             self._tell_gaps(answers)
         self._training.begin(names, answers, evidence)

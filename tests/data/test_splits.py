@@ -78,6 +78,31 @@ def test_more_labels_leave_the_transfer_set_and_the_shards_as_they_are() -> None
     assert many.labelled.tolist() == list(range(300))
 
 
+def test_so_many_labels_of_each_class() -> None:
+    found = split(scenario(0, {"labels-per-class": 3, "label-share": 1.0}))
+    assert np.bincount(found.labels).tolist() == [3] * 10
+
+
+def test_groups_change_the_labels_and_nothing_else() -> None:
+    groups = {"even": [f"noise {n}" for n in (8, 0, 2, 4, 6)]}
+    groups["odd"] = [f"noise {n}" for n in (1, 3, 5, 7, 9)]
+    fine = split(scenario(0, None, {"items": 50}))
+    coarse = split(scenario(0, {"groups": groups, "labels-per-class": 4}, {"items": 50}))
+    assert coarse.classes == ("even", "odd")
+    assert coarse.transfer.hash == fine.transfer.hash
+    assert np.array_equal(coarse.truth, fine.truth % 2)
+    assert np.array_equal(coarse.test_labels, fine.test_labels % 2)
+    assert np.bincount(coarse.labels).tolist() == [4, 4]
+    assert np.array_equal(coarse.labels, coarse.truth[coarse.labelled])
+    assert np.array_equal(coarse.shards["t0"].labels, fine.shards["t0"].labels)
+
+
+def test_classes_of_no_group_are_left_out() -> None:
+    groups = {"low": ["noise 4", "noise 1"], "high": ["noise 7"]}
+    found = split(scenario(0, {"groups": groups, "items": 90}))
+    assert np.bincount(found.truth).tolist() == [60, 30]
+
+
 def test_labels_are_those_of_the_items() -> None:
     from fedsa.data import resolve
 
@@ -158,6 +183,8 @@ def test_label_noise_changes_its_share_of_labels(share: float) -> None:
         ({"classes": ["noise 1", "cat"]}, {}, "'cat' is not a class of 'noise'; it has noise 0"),
         ({"label-share": 0.02}, {}, "is 6 labels, .* least share that works is 0.0334"),
         ({"items": 8}, {}, "none of the class"),
+        ({"labels-per-class": 31}, {}, "task.labels-per-class: 31 .* there are 30 of the class"),
+        ({"groups": {"a": ["noise 1"], "b": ["cat"]}}, {}, "task.groups: 'cat' is not a class"),
         ({}, {"items": 3701}, "want 3701 private items of 'noise'.* give only 3700"),
         ({}, {"classes-each": 11}, "'t0': classes-each: 11 must be from 2 to the 10"),
         ({}, {"classes": ["noise 1"]}, "'t0': classes: at least two classes"),

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
+import pytest
 import torch
 
 from fedsa.data import resolve
@@ -13,7 +14,7 @@ from fedsa.data.transfer import TransferSet
 from fedsa.models import build
 from fedsa.options import StudentOptions
 from fedsa.problem import Answers, Problem
-from fedsa.runs.baselines import Baselines
+from fedsa.runs.baselines import FUSED, Baselines
 from fedsa.task import Classification
 
 
@@ -31,9 +32,11 @@ class _Recorder:
         pass
 
 
-def test_the_run_does_not_touch_what_a_job_is_packed_from() -> None:
+@pytest.fixture
+def problem() -> Problem:
+    """Forty digits, the first twenty labelled."""
     data = resolve("digits-table")
-    problem = Problem(
+    return Problem(
         task=Classification(data.classes),
         transfer=TransferSet(data.inputs[:40]),
         labelled=torch.arange(20),
@@ -42,12 +45,32 @@ def test_the_run_does_not_touch_what_a_job_is_packed_from() -> None:
         build=partial(build, "mlp", (64,), seed=1),
         student=StudentOptions(model="mlp", steps=5),
     )
+
+
+def begun(problem: Problem, truth: torch.Tensor, *names: str) -> _Recorder:
+    """The jobs of these baselines, as they would go to the workers."""
     test = (torch.zeros(1, 64), torch.zeros(1, dtype=torch.long))
-    with Baselines(problem, test) as baselines:
+    with Baselines(problem, test, truth) as baselines:
         recorder = _Recorder()
         baselines._executor = recorder  # type: ignore[assignment]
-        baselines.begin(["scratch"], Answers({}), None)
-        before = [dict(vars(value)) for value in recorder.jobs[0] if isinstance(value, Problem)]
-        assert problem.inputs.shape == (40, 64)  # the run goes on, and keeps what it computes
-        after = [dict(vars(value)) for value in recorder.jobs[0] if isinstance(value, Problem)]
+        baselines.begin(names, Answers({}), None)
+    return recorder
+
+
+def test_the_run_does_not_touch_what_a_job_is_packed_from(problem: Problem) -> None:
+    recorder = begun(problem, torch.zeros(40, dtype=torch.long), "scratch")
+    before = [dict(vars(value)) for value in recorder.jobs[0] if isinstance(value, Problem)]
+    assert problem.inputs.shape == (40, 64)  # the run goes on, and keeps what it computes
+    after = [dict(vars(value)) for value in recorder.jobs[0] if isinstance(value, Problem)]
     assert len(before) == 1 and before[0].keys() == after[0].keys()
+
+
+def test_nobody_but_supervised_gets_the_labels_of_all_items(problem: Problem) -> None:
+    truth = torch.from_numpy(resolve("digits-table").labels[:40])
+    names = [name for name in FUSED if name != "best_single"]
+    given = {}
+    for name, job in zip(names, begun(problem, truth, *names).jobs, strict=True):
+        (given[name],) = [value for value in job if isinstance(value, Problem)]
+    assert torch.equal(given["supervised"].labelled, torch.arange(40))
+    assert torch.equal(given.pop("supervised").labels, truth)
+    assert all(torch.equal(one.labels, problem.labels) for one in given.values())

@@ -13,6 +13,7 @@ NAMES = {
     "scratch": "Scratch: the few labels alone",
     "uniform": "All teachers, equal weights",
     "best_single": "Best single teacher",
+    "supervised": "The labels of all items, no teachers",
 }
 
 
