@@ -104,6 +104,31 @@ class PrototypeFusion:
             },
         )
 
+    def taken_apart(
+        self, problem: Problem, state: Mapping[str, Tensor], inputs: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return what the student of a state sees in items: prototypes, and the linear remainder.
+
+        Parameters
+        ----------
+        problem : Problem
+            The run's.
+        state : Mapping[str, Tensor]
+            As :meth:`fit` returned it in ``Fused.state``.
+        inputs : Tensor
+            ``(n, *shape)`` float32.
+
+        Returns
+        -------
+        tuple[Tensor, Tensor]
+            ``(n, M)`` responsibilities and ``(n, C)`` the remainder's part of the logits.
+        """
+        model = self._fresh(problem, ()).eval()
+        model.load_state_dict(_own(state), strict=False)
+        with torch.no_grad():
+            embedding = outputs(model.trunk, inputs)
+            return model.space(embedding), model.head.remainder(embedding)
+
     def _budget(self, steps: int, stage: Stage) -> tuple[int, int]:
         """Return this round's steps without labels and with the task."""
         begin = steps * (stage.round - 1) // stage.rounds
@@ -112,23 +137,25 @@ class PrototypeFusion:
         free = max(0, min(end, border) - begin)
         return free, end - begin - free
 
-    def _start(self, problem: Problem, pool: _Pool, state: Mapping[str, Tensor]) -> Model:
+    def _fresh(self, problem: Problem, widths: tuple[int, ...]) -> Model:
         options, width = self.options, problem.student.embedding
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(problem.seed, "prototypes", "start"))
-            model = Model(
+            return Model(
                 problem.build(width),
                 Prototypes(width, options.prototypes, options.concentration),
-                TeacherEmissions(options.prototypes, pool.widths),
+                TeacherEmissions(options.prototypes, widths),
                 problem.task.outputs,
             )
+
+    def _start(self, problem: Problem, pool: _Pool, state: Mapping[str, Tensor]) -> Model:
+        model = self._fresh(problem, pool.widths)
         if state:
             # A teacher that is new to the selection begins with fresh emissions.
             blocks = list(torch.split(model.emissions.scores.detach(), list(pool.widths), dim=1))
             known = [state.get(f"emission.{name}") for name in pool.names]
             kept = [new if old is None else old for new, old in zip(blocks, known, strict=True)]
-            own = {k: v for k, v in state.items() if not k.startswith("emission.")}
-            own |= {"emissions.scores": torch.cat(kept, dim=1)}
+            own = _own(state) | {"emissions.scores": torch.cat(kept, dim=1)}
             model.load_state_dict(own, strict=False)
         return model
 
@@ -174,6 +201,11 @@ def _pool(answers: Answers, weights: Mapping[str, float]) -> _Pool:
         answers=torch.cat([answers[name].nan_to_num(0.0) for name in names], dim=1),
         items=answers.covered(weights),
     )
+
+
+def _own(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what a state holds of the student, by the names of its parameters."""
+    return {k: v for k, v in state.items() if not k.startswith("emission.")}
 
 
 def _state(

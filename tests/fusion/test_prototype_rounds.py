@@ -81,3 +81,13 @@ def test_the_budget_may_go_to_one_stage_alone(share: float, case: Case) -> None:
     fused = fusion.fit(case.problem, case.answers, WEIGHTS, Stage(), {})
     assert case.accuracy(fused.student) > 0.3
     assert ("adapt_loss" in fused.facts) == (share == 1.0)
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_a_student_taken_apart_is_the_student(number: int, case: Case, rounds: list[Fused]) -> None:
+    fused, inputs = rounds[number - 1], case.problem.inputs[:20]
+    a, remainder = FUSION.taken_apart(case.problem, fused.state, inputs)
+    torch.testing.assert_close(a, fused.views["responsibilities"][:20])
+    with torch.no_grad():
+        logits = (a @ fused.views["emission"]).clamp_min(1e-8).log() + remainder
+        torch.testing.assert_close(logits, fused.student(inputs))

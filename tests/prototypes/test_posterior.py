@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedsa.prototypes.posterior import PRIOR, task_emission
+from fedsa.prototypes.posterior import PRIOR, concentration, task_emission
 
 
 def test_the_posterior_by_hand() -> None:
@@ -45,3 +45,11 @@ def test_rows_are_distributions_and_a_label_pulls_its_class_up(
         torch.testing.assert_close(found.sum(dim=1), torch.ones(prototypes))
     assert bool((after[:, 0] >= before[:, 0] - 1e-6).all())
     assert float(after[:, 0].sum()) > float(before[:, 0].sum())
+
+
+def test_the_concentration_has_the_mean_given_and_the_mass_of_the_closed_form() -> None:
+    """The mass of the first test's alpha: 3.75 and 2.75."""
+    a = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    emission = torch.tensor([[0.9, 0.1], [0.5, 0.5]])
+    found = concentration(emission, a, torch.tensor([0]), 1.0, 0.5)
+    torch.testing.assert_close(found, emission * torch.tensor([[3.75], [2.75]]))
