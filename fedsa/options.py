@@ -115,6 +115,16 @@ class FusionOptions(Options):
     """Share of the steps spent on end-to-end adaptation to the labelled items."""
 
 
+class CertificateOptions(Options):
+    """A bound on the student's error rate, from labels that are kept from the run."""
+
+    labels: Annotated[int, Field(ge=0)] = 0
+    """Further labels, of items drawn at random from the transfer set and taken out of it; 0 for no
+    certificate."""
+    delta: Annotated[float, Field(gt=0.0, le=0.25)] = 0.05
+    """Chance that a bound does not hold."""
+
+
 class FederationOptions(Options):
     """How teachers are reached and how long they may take."""
 

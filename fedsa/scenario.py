@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from fedsa.data import path_of
 from fedsa.errors import ScenarioError
 from fedsa.options import (
+    CertificateOptions,
     FederationOptions,
     FusionOptions,
     Options,
@@ -40,6 +41,7 @@ class Scenario(Options):
     saliency: SaliencyOptions = SaliencyOptions()
     selection: SelectionOptions = SelectionOptions()
     fusion: FusionOptions = FusionOptions()
+    certificate: CertificateOptions = CertificateOptions()
     federation: FederationOptions = FederationOptions()
     teachers: tuple[TeacherOptions, ...] = Field(default=(), strict=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,9 @@ class Split:
         Private data by the teacher's id, in the pool's order; ready-made teachers have none.
     licence : str
         Licence of the task's data.
+    held_inputs, held_labels : np.ndarray | None
+        ``(h, *shape)`` and ``(h,)``: items drawn like the transfer set's that nobody is asked about
+        and nothing is trained on, for the certificate; None if there is none.
     """
 
     transfer: TransferSet
@@ -58,6 +61,8 @@ class Split:
     classes: tuple[str, ...]
     shards: Mapping[str, Shard]
     licence: str = "unknown"
+    held_inputs: np.ndarray | None = None
+    held_labels: np.ndarray | None = None
 
 
 def split(scenario: Scenario) -> Split:
@@ -84,7 +89,7 @@ def split(scenario: Scenario) -> Split:
     labelled = _labelled(truth, task, classes, seed)
     transfer = TransferSet(data.inputs[picked])
     used = np.concatenate([used, content_keys(transfer.array)])
-    return Split(
+    parts = Split(
         transfer=transfer,
         labelled=labelled,
         labels=truth[labelled],
@@ -96,6 +101,30 @@ def split(scenario: Scenario) -> Split:
             [one for one in scenario.pool() if one.file is None], seed, {task.data: data}, used
         ),
         licence=data.licence,
+    )
+    return _hold_out(parts, scenario.certificate.labels, seed)
+
+
+def _hold_out(parts: Split, labels: int, seed: int) -> Split:
+    """Take so many items at random out of the transfer set, the labelled ones apart."""
+    if not labels:
+        return parts
+    items = np.arange(len(parts.transfer))
+    free = np.setdiff1d(items, parts.labelled)
+    if labels > len(free):
+        raise DataError(
+            f"certificate.labels: {labels} items are wanted for the certificate, but only "
+            f"{len(free)} have no label yet; lower it, or raise task.items."
+        )
+    held = np.sort(numpy_generator(seed, "certificate").choice(free, labels, replace=False))
+    kept = np.setdiff1d(items, held)
+    return replace(
+        parts,
+        transfer=TransferSet(parts.transfer.array[kept]),
+        labelled=np.searchsorted(kept, parts.labelled),
+        truth=parts.truth[kept],
+        held_inputs=parts.transfer.array[held],
+        held_labels=parts.truth[held],
     )
 
 

@@ -103,6 +103,37 @@ def test_classes_of_no_group_are_left_out() -> None:
     assert np.bincount(found.truth).tolist() == [60, 30]
 
 
+def test_the_certificates_items_are_in_no_other_part() -> None:
+    without = split(scenario(0, {"label-share": 0.1}, {"items": 50}))
+    asked = parse(
+        {
+            **scenario(0, {"label-share": 0.1}, {"items": 50}).document(),
+            "certificate": {"labels": 40},
+        }
+    )
+    found = split(asked)
+    assert found.held_inputs is not None and found.held_labels is not None
+    assert (len(found.transfer), len(found.held_inputs), len(found.labels)) == (260, 40, 30)
+    held = content_keys(found.held_inputs)
+    others = (found.transfer.array, found.test_inputs, found.shards["t0"].inputs)
+    assert not any(np.isin(held, content_keys(part)).any() for part in others)
+    # The same items are labelled, with the same labels, and the shards are as they were.
+    one, other = (content_keys(part.transfer.array[part.labelled]) for part in (without, found))
+    assert np.array_equal(one, other) and np.array_equal(without.labels, found.labels)
+    assert np.array_equal(found.truth[found.labelled], found.labels)
+    assert np.array_equal(without.shards["t0"].inputs, found.shards["t0"].inputs)
+    truth = dict(
+        zip(content_keys(without.transfer.array).tolist(), without.truth.tolist(), strict=True)
+    )
+    assert found.held_labels.tolist() == [truth[key] for key in held.tolist()]
+
+
+def test_more_labels_for_the_certificate_than_items_are_refused() -> None:
+    document = scenario(0, {"label-share": 0.1}).document()
+    with pytest.raises(DataError, match="certificate.labels: 271 .* only 270"):
+        split(parse({**document, "certificate": {"labels": 271}}))
+
+
 def test_labels_are_those_of_the_items() -> None:
     from fedsa.data import resolve
 

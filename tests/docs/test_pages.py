@@ -32,7 +32,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
         elif field.is_required():
             found[key] = "required"
         else:
-            default = field.default
+            default = field.get_default(call_default_factory=True)
             found[key] = json.dumps(list(default) if isinstance(default, tuple) else default)
     return found
 
