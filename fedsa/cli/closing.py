@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from fedsa.runs.folder import RunFolder
+from fedsa.runs.report.certificate import sentences
 
 
 def show(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
@@ -26,6 +27,9 @@ def show(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
         label = escape(f"student ({summary['strategy']})") if name == "student" else name
         results.add_row(label, f"{value:.3f}", gain, style="bold" if name == "student" else None)
     console.print(results)
+    if certified := summary.get("certificate"):
+        for sentence in sentences(certified):
+            console.print(f"certificate: {sentence}", highlight=False)
     last = summary["rounds"][-1]
     events = folder.events("selection")
     reasons = events[-1].get("reasons", {}) if events else {}

@@ -13,7 +13,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from fedsa.data.transfer import to_float
 from fedsa.fusion.training import outputs
+from fedsa.runs.certify import certificate
 from fedsa.runs.folder import write_json
 from fedsa.runs.report import write as write_report
 from fedsa.runs.run import Run
@@ -29,8 +31,10 @@ def write(
     run.folder.emit("phase", phase="report")
     _student(run)
     np.savez_compressed(run.folder.path / "artefacts.npz", **_artefacts(grid, run))
+    certified = _certificate(run)
     total = time.monotonic() - begin
-    write_json(run.folder.path / "summary.json", _summary(run, status, metrics, startup, total))
+    summary = _summary(run, status, metrics, startup, total) | certified
+    write_json(run.folder.path / "summary.json", summary)
     write_report(run.folder.path)
 
 
@@ -108,6 +112,17 @@ def _prototypes(inputs: Tensor, views: dict[str, Tensor]) -> dict[str, Any]:
     if inputs.ndim == 4:
         found["nearest_images"] = inputs[nearest].to(torch.float16).numpy()
     return found
+
+
+def _certificate(run: Run) -> dict[str, Any]:
+    """Return what the summary says of the student's error rate, if labels were kept for it."""
+    inputs, labels = run.split.held_inputs, run.split.held_labels
+    if inputs is None or labels is None:
+        return {}
+    student = torch.export.load(run.folder.path / "student.pt2").module()
+    delta = run.scenario.certificate.delta
+    held = to_float(inputs), torch.from_numpy(labels)
+    return {"certificate": certificate(run.strategy, student, *held, delta)}
 
 
 def _summary(

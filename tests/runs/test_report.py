@@ -71,6 +71,21 @@ def test_a_finished_run_has_every_section(run_folder: Path) -> None:
     assert not (run_folder / "report.html.part").exists()
 
 
+def test_a_certificate_is_told_beside_the_accuracy(run_folder: Path) -> None:
+    assert "Certificate" not in page(run_folder)[0]
+    seen = {"errors": 17, "bound": 0.2123}
+    drawn = {"error": 0.15, "divergence": 0.25, "bound": 0.2449}
+    found = {"labels": 120, "delta": 0.05, "student": seen, "randomised": drawn}
+    edit(run_folder, "summary.json", certificate=found)
+    html, _ = page(run_folder)
+    assert (
+        "Certificate: error at most 21.2 % with probability 0.95 (17 errors on 120 labels" in html
+    )
+    assert "at most 24.5 % with probability 0.95 for the student with drawn emissions" in html
+    edit(run_folder, "summary.json", certificate=found | {"randomised": None})
+    assert page(run_folder)[0].count("Certificate:") == 1
+
+
 def test_the_page_is_self_contained(run_folder: Path) -> None:
     html, parsed = page(run_folder)
     assert parsed.addresses and all(a.startswith("data:image/") for a in parsed.addresses)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from fedsa.errors import RunError
+from fedsa.runs.report.certificate import sentences
 from fedsa.runs.report.choices import choices
 from fedsa.runs.report.confusion import confusion
 from fedsa.runs.report.curves import curve
@@ -65,6 +66,7 @@ def render(run: Material) -> str:
     chosen = section("selection", lambda: choices(run))
     sections: dict[str, Any] = {
         "top": headline(run),
+        "certificate": section("certificate", lambda: _certificate(run)) or [],
         "curve": section("accuracy per round", lambda: curve(run)),
         "chosen": chosen,
         "looks": section("saliency", lambda: looks(run, chosen)),
@@ -85,6 +87,12 @@ def render(run: Material) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(**sections, faults=faults)
+
+
+def _certificate(run: Material) -> list[str]:
+    """Return what is promised of the student's error rate, if anything."""
+    found = run.summary.get("certificate")
+    return sentences(found) if found else []
 
 
 def _limits(run: Material) -> list[dict[str, Any]]:
