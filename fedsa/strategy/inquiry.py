@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fedsa.errors import AllTeachersGone
 from fedsa.messages import Failure, Predict, Predicted, Reply, Request
+from fedsa.messages.checks import MAX_ITEMS
 from fedsa.problem import Answers, Problem
 from fedsa.runs.answers import AnswerStore
 from fedsa.runs.memory import Memory
@@ -144,9 +145,18 @@ class Inquiry:
 
     def keep(self, sent: list[Sent], replies: Iterable[Message]) -> None:
         """Put the answers among ``replies`` into the store."""
-        requests = {one.teacher: one.request for one in sent}
-        for name, reply in self.exchange.collect(sent, replies).items():
-            self._keep(name, requests[name], reply)
+        come = list(replies)
+        turns: dict[str, int] = {}  # a question about very many items goes out in parts
+        parts: list[list[Sent]] = []
+        for one in sent:
+            turn = turns[one.teacher] = turns.get(one.teacher, -1) + 1
+            if turn == len(parts):
+                parts.append([])
+            parts[turn].append(one)
+        for part in parts:
+            requests = {one.teacher: one.request for one in part}
+            for name, reply in self.exchange.collect(part, come).items():
+                self._keep(name, requests[name], reply)
 
     def catch_up(self, grid: Grid, memory: Memory, upto: NDArray[np.int32]) -> None:
         """Keep the answers that came late; those which the run had asked for count from now on.
@@ -209,15 +219,20 @@ class Inquiry:
         return self.exchange.allowance.left(self.exchange.cards[name], "predict")
 
     def _compose(self, wanted: dict[str, NDArray[np.int32]]) -> list[Sent]:
-        asked: dict[str, Request] = {}
-        for name, items in wanted.items():
-            if len(items):
-                # Sorted, as the order of use would tell which of them are labelled.
-                asked[name] = Predict(name, self.problem.transfer.hash, np.sort(items), self.form)
-        sent = self.exchange.compose(asked)
+        sent: list[Sent] = []
+        for start in range(0, max(map(len, wanted.values()), default=0), MAX_ITEMS):
+            asked: dict[str, Request] = {}
+            for name, every in wanted.items():
+                if len(items := every[start : start + MAX_ITEMS]):
+                    # Sorted, as the order of use would tell which of them are labelled.
+                    asked[name] = Predict(
+                        name, self.problem.transfer.hash, np.sort(items), self.form
+                    )
+            sent += self.exchange.compose(asked)
         for one in sent:
+            assert isinstance(one.request, Predict)
             card = self.exchange.cards[one.teacher]
-            self.exchange.allowance.ask(card, "predict", len(wanted[one.teacher]))
+            self.exchange.allowance.ask(card, "predict", len(one.request.indices))
         return sent
 
     def _keep(self, name: str, request: Request, reply: Reply) -> None:

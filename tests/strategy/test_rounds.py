@@ -18,6 +18,7 @@ from fedsa.fusion.multihead import MultiHead
 from fedsa.fusion.prototypes import PrototypeFusion
 from fedsa.fusion.stacking import Stacking
 from fedsa.fusion.training import outputs
+from fedsa.messages import Predict
 from fedsa.options import FusionOptions, SelectionOptions
 from fedsa.problem import Problem
 from fedsa.selection.base import Evidence, Selection
@@ -86,6 +87,19 @@ def test_the_order_of_replies_does_not_matter(
     assert equal(state(other), state(reference.strategy))
     assert other.memory.accounts == reference.strategy.memory.accounts
     assert other.memory.history == reference.strategy.memory.history
+
+
+def test_a_question_about_too_many_items_goes_out_in_parts(
+    reference: Reference, problem: Problem, pool: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("fedsa.strategy.inquiry.MAX_ITEMS", 50)
+    other, grid = default(problem, tmp_path), LocalGrid(pool)
+    other.start(grid, num_rounds=2)
+    asked = [len(one.indices) for one in grid.sent if isinstance(one, Predict)]
+    assert max(asked) == 50 and sum(asked) == sum(
+        len(one.indices) for one in reference.grid.sent if isinstance(one, Predict)
+    )
+    assert equal(state(other), state(reference.strategy))
 
 
 @pytest.mark.parametrize("fusion", [BPlus, Consensus, MultiHead, Stacking])
