@@ -16,6 +16,7 @@ TRAVELS = (
     "simulations/*.py",
     "simulations/*.toml",
     "simulations/*.md",
+    "simulations/tables/*.toml",
 )
 
 

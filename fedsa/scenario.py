@@ -78,8 +78,19 @@ def load(path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> 
     ScenarioError
         With every fault found, each naming its key.
     """
+    return complete(read(path), overrides, seed)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a scenario file's plain data, not validated yet.
+
+    Raises
+    ------
+    ScenarioError
+        If it cannot be read, or is not TOML.
+    """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ScenarioError(
             [f"There is no scenario file '{path}': check the path, or make one with 'fedsa new'."]
@@ -88,6 +99,12 @@ def load(path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> 
         raise ScenarioError([f"The scenario file '{path}' cannot be read: {error}."]) from None
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError([f"The scenario file '{path}' is not valid TOML: {error}."]) from None
+
+
+def complete(
+    document: dict[str, Any], overrides: Sequence[str] = (), seed: int | None = None
+) -> Scenario:
+    """Put overrides and a seed into plain data, in place, and validate it; see :func:`load`."""
     faults = _override(document, overrides)
     if seed is not None:
         document["seed"] = seed
@@ -106,7 +123,7 @@ def parse(document: Mapping[str, Any], faults: Sequence[str] = ()) -> Scenario:
     try:
         scenario = Scenario.model_validate(dict(document))
     except ValidationError as error:
-        found += [_sentence(dict(fault)) for fault in error.errors()]
+        found += [sentence(dict(fault)) for fault in error.errors()]
         raise ScenarioError(found) from None
     found += _cross_check(scenario)
     if found:
@@ -156,12 +173,15 @@ def _override(document: dict[str, Any], overrides: Sequence[str]) -> list[str]:
     return faults
 
 
-def _sentence(fault: Mapping[str, Any]) -> str:
+def sentence(
+    fault: Mapping[str, Any], reference: str = "'fedsa new --help' or docs/scenario.md"
+) -> str:
+    """Return what pydantic found as a sentence that names the key; ``reference`` lists keys."""
     where = ""
     for part in fault["loc"]:
         where += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if where else str(part)
     if fault["type"] == "extra_forbidden":
-        return f"{where}: there is no such key; see 'fedsa new --help' or docs/scenario.md."
+        return f"{where}: there is no such key; see {reference}."
     if fault["type"] == "missing":
         return f"{where}: this key is required."
     got = fault.get("input")

@@ -14,7 +14,7 @@ from fedsa.launcher import simulate
 from fedsa.launcher.progress import Progress
 from fedsa.run_config import find_scenario
 from fedsa.runs.folder import RunFolder
-from fedsa.scenario import load
+from fedsa.scenario import Scenario, load
 
 
 def run_many(
@@ -34,29 +34,47 @@ def run_many(
     """
     folders = []
     names = [name.strip() for name in strategies.split(",") if name.strip()]
-    todo = [(name, seed) for seed in _numbers(seeds) for name in names]
+    todo = [(name, seed) for seed in numbers(seeds) for name in names]
     for place, (name, seed) in enumerate(todo, 1):
         more = [*overrides, f"strategy={json.dumps(name)}"]
         if name != names[0]:
             more.append("baselines=[]")  # the same whatever strategy ran beside them
         chosen = load(find_scenario(scenario), more, seed)
-        check_plugins(chosen)
         path = out / f"{chosen.name}-{name.replace(':', '.')}-seed{seed}"
-        folders.append(path)
-        if (path / "config.json").exists():
-            folder = RunFolder.reopen(path, chosen)
-            if folder.events("finished"):
-                continue
-        else:
-            folder = RunFolder.create(path, chosen)
         console.print(f"[{place}/{len(todo)}] {name}, seed {seed}", highlight=False, markup=False)
-        with Progress(chosen, console) as progress:
-            summary = simulate(chosen, folder, progress)
-        console.print(f"  student {summary['metrics']['student']:.4f}", highlight=False)
+        folders.append(run_one(chosen, path, console))
     return folders
 
 
-def _numbers(text: str) -> list[int]:
+def run_one(scenario: Scenario, path: Path, console: Console) -> Path:
+    """Run a scenario in a folder, or go on with it there, unless it has finished; return it.
+
+    Raises
+    ------
+    FedsaError
+        If it fails, or the folder holds another run.
+    """
+    check_plugins(scenario)
+    if (path / "config.json").exists():
+        folder = RunFolder.reopen(path, scenario)
+        if folder.is_finished:
+            return path
+    else:
+        folder = RunFolder.create(path, scenario)
+    with Progress(scenario, console) as progress:
+        summary = simulate(scenario, folder, progress)
+    console.print(f"  student {summary['metrics']['student']:.4f}", highlight=False)
+    return path
+
+
+def numbers(text: str) -> list[int]:
+    """Return the seeds that ``0,1,2`` or ``0-4`` names.
+
+    Raises
+    ------
+    FedsaError
+        If it names none.
+    """
     found: list[int] = []
     try:
         for part in text.split(","):

@@ -17,6 +17,8 @@ MODELS = Registry(
         "resnet14": "fedsa.models.resnet:resnet14",
         "resnet20": "fedsa.models.resnet:resnet20",
         "mlp": "fedsa.models.mlp:mlp",
+        "mobile": "fedsa.models.mobile:mobile",
+        "mixer": "fedsa.models.mixer:mixer",
     },
     ("shape", "outputs"),
 )

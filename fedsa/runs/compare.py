@@ -95,11 +95,12 @@ def collect(folders: Iterable[Path], reference: str | None = None) -> Table:
         )
     rows: list[Row] = []
     for scenario in sorted({run.scenario for run in runs}):
-        rows += _rows(scenario, [run for run in runs if run.scenario == scenario], reference)
+        rows += compared(scenario, [run for run in runs if run.scenario == scenario], reference)
     return Table(reference, tuple(rows), left_out)
 
 
-def _rows(scenario: str, runs: Sequence[Run], reference: str) -> list[Row]:
+def compared(scenario: str, runs: Sequence[Run], reference: str) -> list[Row]:
+    """Return the rows of one scenario's finished runs: the reference, the others, baselines."""
     base = {run.seed: run.metrics["student"] for run in runs if run.strategy == reference}
     rows = []
     for strategy in sorted({run.strategy for run in runs}, key=lambda s: (s != reference, s)):
@@ -204,12 +205,12 @@ def markdown(table: Table) -> str:
             cells = (
                 name.replace("|", "\\|"),
                 str(len(row.seeds)),
-                _cell(row.metric, 100, 2),
-                _cell(row.difference, 100, 2, sign=True),
-                _cell(row.harmful, 100, 1),
-                _cell(row.seconds, 1, 1),
-                _cell(row.queries, 1, 0),
-                _cell(row.bytes, 1e-6, 2),
+                figure(row.metric, 100, 2),
+                figure(row.difference, 100, 2, sign=True),
+                figure(row.harmful, 100, 1),
+                figure(row.seconds, 1, 1),
+                figure(row.queries, 1, 0),
+                figure(row.bytes, 1e-6, 2),
             )
             lines.append("| " + " | ".join(cells) + " |")
         lines.append("")
@@ -224,7 +225,8 @@ def markdown(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(value: Interval | None, factor: float, digits: int, sign: bool = False) -> str:
+def figure(value: Interval | None, factor: float, digits: int, sign: bool = False) -> str:
+    """Return a mean with half its interval; with a sign, also a star if that excludes zero."""
     if value is None:
         return "–"
     mean = f"{factor * value.mean:{'+' if sign else ''},.{digits}f}"

@@ -14,9 +14,10 @@ from tests.runs.conftest import write_run
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ([], ["simulate", "compare", "report", "new", "strategies", "data", "bench"]),
+        ([], ["simulate", "compare", "table", "report", "new", "strategies", "data", "bench"]),
         (["simulate"], ["SCENARIO", "--set", "--out", "--seed", "--resume", "quickstart"]),
         (["compare"], ["RUNS", "--scenario", "--strategies", "--seeds", "--set", "--out"]),
+        (["table"], ["NAME", "--out", "--seeds", "--only", "--set", "--show", "--keep"]),
         (["report"], ["FOLDER"]),
         (["new"], ["FOLDER"]),
         (["strategies"], ["plug in your own"]),

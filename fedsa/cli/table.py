@@ -1,0 +1,104 @@
+"""``fedsa table``: runs the cells of a result table that are missing, and tells all of them."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from datetime import timedelta
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fedsa.cli.commands import Overrides, console
+from fedsa.cli.main import app
+from fedsa.errors import FedsaError, RunError
+
+if TYPE_CHECKING:
+    from fedsa.tables.making import Making
+
+Name = Annotated[str | None, typer.Argument(show_default=False)]
+Out = Annotated[Path, typer.Option(help="Folder for the results and the runs.")]
+Seeds = Annotated[str | None, typer.Option(help="In place of the table's, as in 0,1,2 or 0-4.")]
+Only = Annotated[str, typer.Option(help="Run only cells whose name matches, as in 'coarse*5 %'.")]
+Show = Annotated[bool, typer.Option("--show", help="Run nothing, only tell what is there.")]
+Keep = Annotated[
+    bool, typer.Option("--keep", help="Keep results that were made with other code, too.")
+]
+
+
+@app.command()
+def table(
+    name: Name = None,
+    out: Out = Path("runs/tables"),
+    seeds: Seeds = None,
+    only: Only = "",
+    overrides: Overrides = None,
+    show: Show = False,
+    keep: Keep = False,
+) -> None:
+    """Make a result table: run the cells that are missing, write NAME.md and NAME.json.
+
+    NAME is a table that comes with fedsa (without one, they are listed), or a table's file.
+
+    A cell is one scenario with one strategy and one seed. It counts as done when it was run to
+    its end with the code and data that there are now; so the command can be stopped at any time
+    and given again, and goes on with a cell that was cut short.
+    """
+    from fedsa.tables.definition import find, known, load, options_of
+
+    if name is None:
+        for each, path in known().items():
+            console.print(f"{each}: {options_of(path).title}", highlight=False, markup=False)
+        return
+    from fedsa.cli.many import numbers
+    from fedsa.tables.making import Making
+
+    chosen = load(find(name), overrides or [])
+    changes = [part for change in overrides or [] for part in ("--set", change)]
+    wanted = seeds or chosen.options.seeds
+    command = shlex.join(["fedsa", "table", name, "--seeds", wanted, *changes])
+    making = Making(chosen, numbers(wanted), out, command)
+    failed: list[str] = []
+    if not show:
+        failed = _run(making, only, keep)
+    page = making.write()
+    console.print(page.read_text("utf-8"), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"written: {page}, {page.with_suffix('.json')}", highlight=False)
+    if failed:
+        raise RunError(f"{len(failed)} runs failed: {'; '.join(failed)}.")
+
+
+def _run(making: Making, only: str, keep: bool) -> list[str]:
+    """Run what is missing, one after the other; return what failed, with its reason."""
+    from fedsa.cli.many import run_one
+
+    todo = [
+        (cell, scenario)
+        for cell, scenario in making.missing(keep)
+        if fnmatch(cell.name.lower(), f"*{only.lower()}*")
+    ]
+    whole, failed, begin = making.total, [], time.monotonic()
+    for place, (cell, scenario) in enumerate(todo):
+        gone = time.monotonic() - begin
+        left = (
+            f", about {timedelta(seconds=round(gone / place * (len(todo) - place)))} left"
+            if place
+            else ""
+        )
+        console.print(
+            f"[{place + 1}/{len(todo)} to run, {whole} in all{left}] {cell.name}: "
+            f"{scenario.strategy}, seed {scenario.seed}",
+            highlight=False,
+            markup=False,
+        )
+        try:
+            folder = run_one(scenario, making.folder(cell, scenario), console)
+        except FedsaError as error:
+            failed.append(f"{cell.name}, {scenario.strategy}, seed {scenario.seed}: {error}")
+            console.print(f"  failed: {error}", highlight=False, markup=False)
+            continue
+        making.keep(scenario, folder)
+        making.write()
+    return failed

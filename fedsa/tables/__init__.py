@@ -1,0 +1,1 @@
+"""Result tables: what their cells are, what was measured, and how both are told."""

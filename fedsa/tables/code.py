@@ -1,0 +1,107 @@
+"""What a result was made with: a digest of the code that it depends on, and who ran it where."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fedsa.app_folder import FOLDERS, app_folder
+from fedsa.pools import pool_key
+from fedsa.runs.folder import versions
+from fedsa.scenario import Scenario
+
+APART = (
+    "bench",
+    "cli",
+    "deploy",
+    "launcher",
+    "runs/compare.py",
+    "runs/finished.py",
+    "runs/intervals.py",
+    "runs/report",
+    "tables",
+    "teacher/gateway",
+    "teacher/policy",
+)
+"""What of the library starts runs, shows results or serves real institutions: no figure of a
+simulation depends on it (but for teachers with a policy)."""
+
+
+def digest(scenario: Scenario) -> str:
+    """Return 16 hex digits that change with the code or the data files that a run depends on.
+
+    The version of torch and the content of a person's own files are in the pool's key.
+    """
+    policy = any(teacher.policy is not None for teacher in scenario.teachers)
+    text = f"{_sources(policy)} {pool_key(scenario)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _sources(policy: bool) -> str:
+    library, app = Path(__file__).resolve().parents[1], app_folder()
+    found = hashlib.sha256()
+    for path in sorted(library.rglob("*.py")):
+        name = path.relative_to(library).as_posix()
+        if name.startswith(APART) and not (policy and name.startswith("teacher/")):
+            continue
+        found.update(f"{name} {meaning(path.read_text(encoding='utf-8'))}\n".encode())
+    for folder in FOLDERS:
+        for path in sorted((app / folder).rglob("*.py")):
+            name = path.relative_to(app).as_posix()
+            found.update(f"{name} {meaning(path.read_text(encoding='utf-8'))}\n".encode())
+    return found.hexdigest()
+
+
+def meaning(source: str) -> str:
+    """Return Python source without what does not run: comments, docstrings, layout."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [  # type: ignore[attr-defined]
+                one
+                for one in body
+                if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+            ]
+    return ast.dump(tree)
+
+
+def circumstances() -> dict[str, Any]:
+    """Return commit, versions and hardware, as they go with every result."""
+    return {"commit": _commit(), "versions": versions(), "machine": _machine()}
+
+
+def _commit() -> str:
+    """Return the checkout's commit, marked where files were changed since; empty without one."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return ""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "fedsa", *FOLDERS)
+        return git("rev-parse", "--short", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _machine() -> str:
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
+    except (OSError, StopIteration):
+        pass  # not Linux, or another processor
+    return f"{model}, {os.cpu_count()} cores"

@@ -1,0 +1,84 @@
+"""A table in the making: which runs are missing, where they go, what is written of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from fedsa.app_folder import app_root
+from fedsa.runs.finished import read_run
+from fedsa.runs.folder import write_json
+from fedsa.scenario import Scenario
+from fedsa.tables import code
+from fedsa.tables.cells import Cell, key
+from fedsa.tables.definition import Table
+from fedsa.tables.markdown import markdown
+from fedsa.tables.results import document, results
+from fedsa.tables.store import Store
+
+
+class Making:
+    """A table, its seeds, and a folder for what is measured.
+
+    Parameters
+    ----------
+    table : Table
+        With its cells.
+    seeds : Sequence[int]
+        The seeds of every cell.
+    out : Path
+        Gets ``NAME.md``, ``NAME.json``, and in ``NAME/`` the runs and their results.
+    command : str
+        By which the table is made, to be told.
+    """
+
+    def __init__(self, table: Table, seeds: Sequence[int], out: Path, command: str = "") -> None:
+        self.table, self.seeds, self.out = table, seeds, out
+        self._command = command or f"fedsa table {table.name}"
+        published = app_root() / "simulations" / "results" / f"{table.name}.json"
+        self._store = Store(out / table.name / "results", published)
+
+    @cached_property
+    def _runs(self) -> list[tuple[Cell, Scenario, str, str]]:
+        """Every run with its key and the digest of what it would be made with now."""
+        strategies = self.table.options.strategies
+        every = (
+            (cell, cell.run(strategies, strategy, seed))
+            for cell in self.table.cells
+            for seed in self.seeds
+            for strategy in strategies
+        )
+        return [(cell, run, key(run), code.digest(run)) for cell, run in every]
+
+    @property
+    def total(self) -> int:
+        """Number of runs, done or not."""
+        return len(self._runs)
+
+    def missing(self, keep: bool = False) -> Iterator[tuple[Cell, Scenario]]:
+        """Yield what has no result; with ``keep``, one of other code counts too."""
+        known = self._store.all()
+        for cell, run, name, now in self._runs:
+            if name not in known or (not keep and known[name]["code"] != now):
+                yield cell, run
+
+    def folder(self, cell: Cell, run: Scenario) -> Path:
+        """Return where a run goes: a place of its own for what is run and by what code."""
+        name = f"{cell.slug}-seed{run.seed}-{key(run)[:8]}-{code.digest(run)[:6]}"
+        return self.out / self.table.name / "runs" / name
+
+    def keep(self, run: Scenario, folder: Path) -> None:
+        """Keep the result of a run that has finished."""
+        made = {"code": code.digest(run), **code.circumstances()}
+        self._store.put(run, read_run(folder), made)
+
+    def write(self) -> Path:
+        """Write the table as it stands and return its page."""
+        now = {name: digest for _, _, name, digest in self._runs}
+        found = results(self.table, self.seeds, self._store.all(), now)
+        self.out.mkdir(parents=True, exist_ok=True)
+        page = self.out / f"{self.table.name}.md"
+        write_json(page.with_suffix(".json"), document(self.table, self.seeds, found))
+        page.write_text(markdown(self.table, self.seeds, found, self._command), "utf-8")
+        return page

@@ -1,0 +1,141 @@
+"""A table as Markdown: every cell, won, lost or not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from fedsa.runs.compare import figure
+from fedsa.tables.definition import Part, Table
+from fedsa.tables.results import Result, methods, standings
+
+MISSING = "not run"
+_COSTS = (("queries", "queries", 1, 0), ("bytes", "MB", 1e-6, 1), ("seconds", "seconds", 1, 0))
+
+
+def markdown(table: Table, seeds: Sequence[int], found: Sequence[Result], command: str) -> str:
+    """Return the whole page.
+
+    Parameters
+    ----------
+    table : Table
+        What it is about.
+    seeds : Sequence[int]
+        The seeds that it asks for.
+    found : Sequence[Result]
+        One a cell.
+    command : str
+        By which it is made.
+    """
+    options, names = table.options, methods(found, table)
+    by_place = {tuple(result.cell.settings.values()): result for result in found}
+    lines = [f"# {options.title}", ""]
+    if options.about:
+        lines += [options.about.strip(), ""]
+    lines += ["```sh", command, "```", "", *_legend(table)]
+    for part, cells in table.parts:
+        lines += [f"## {part.title}", ""] if part.title else []
+        own = [by_place[tuple(cell.settings.values())] for cell in cells]
+        for heading, columns in _grids(part, own):
+            lines += [f"### {heading}", ""] if heading else []
+            lines += [*_grid(table, part, columns, names, seeds), ""]
+    lines += [*_standing(table, found, names)]
+    if options.not_run:
+        lines += ["## Not run here", ""]
+        lines += [f"- {what}: {why}" for what, why in options.not_run.items()] + [""]
+    return "\n".join([*lines, *_made(found)]) + "\n"
+
+
+def _legend(table: Table) -> list[str]:
+    reference = table.options.strategies[0]
+    text = (
+        f"Test accuracy in percent, mean ± half the 95 % interval (Student's t over seeds); below "
+        f"it the difference from *{reference}* in points, paired by seed, with a star where its "
+        f"interval excludes zero. Queries, bytes and seconds are those of a run of *{reference}*."
+    )
+    more = [f"- *{name}* sees more: {what}" for name, what in table.options.sees_more.items()]
+    return [text, "", *more, *([""] if more else [])]
+
+
+def _grids(part: Part, own: Sequence[Result]) -> Iterator[tuple[str, list[Result]]]:
+    """Yield one grid for each combination of all axes of a part but its last."""
+    before = list(part.vary)[:-1]
+    groups = groupby(own, key=lambda result: [result.cell.settings[axis] for axis in before])
+    for settings, results in groups:
+        yield ", ".join(settings), list(results)
+
+
+def _grid(
+    table: Table, part: Part, columns: Sequence[Result], names: Sequence[str], seeds: Sequence[int]
+) -> list[str]:
+    axis = list(part.vary)[-1] if part.vary else ""
+    heads = [result.cell.settings[axis] if axis else result.cell.name for result in columns]
+    lines = [_row(axis or "method", heads), _row("---", ["--:"] * len(columns))]
+    for name in names:
+        cells = [_cell(result, name) for result in columns]
+        if any(cell != MISSING for cell in cells) or name in table.options.strategies:
+            lines.append(
+                _row(f"{name} (sees more)" if name in table.options.sees_more else name, cells)
+            )
+    for part_name, label, factor, digits in _COSTS:
+        lines.append(
+            _row(label, [_cost(result, names[0], part_name, factor, digits) for result in columns])
+        )
+    counts = [f"{len(r.seeds)} of {len(seeds)}" + (" †" if r.old else "") for r in columns]
+    lines.append(_row("seeds", counts))
+    if any(result.old for result in columns):
+        lines += ["", "† made with other code or data than this checkout has."]
+    return lines
+
+
+def _cell(result: Result, method: str) -> str:
+    if method not in result.rows:
+        return MISSING
+    row = result.rows[method]
+    text = figure(row.metric, 100, 2)
+    return text + (f"<br>{figure(row.difference, 100, 2, sign=True)}" if row.difference else "")
+
+
+def _cost(result: Result, method: str, name: str, factor: float, digits: int) -> str:
+    if method not in result.rows:
+        return MISSING
+    return figure(getattr(result.rows[method], name), factor, digits)
+
+
+def _standing(table: Table, found: Sequence[Result], names: Sequence[str]) -> list[str]:
+    run = sum(bool(result.rows) for result in found)
+    lines = [
+        f"## How the methods stand against {names[0]}",
+        "",
+        f"Cells of this table with a paired interval, out of {len(found)} ({run} run).",
+        "",
+        _row("method", [f"{names[0]} ahead", "neither for sure", f"{names[0]} behind"]),
+        _row("---", ["--:"] * 3),
+    ]
+    for one in standings(found, names):
+        name = f"{one.method} (sees more)" if one.method in table.options.sees_more else one.method
+        lines.append(_row(name, [str(one.ahead), str(one.level), str(one.behind)]))
+    return [*lines, ""]
+
+
+def _made(found: Iterable[Result]) -> list[str]:
+    """Tell what the figures were made with, one line for each different commit and machine."""
+    records = [record for result in found for record in result.records]
+    if not records:
+        return ["Nothing was run yet."]
+    lines = ["## Made with", ""]
+    kinds: dict[str, list[float]] = {}
+    for record in records:
+        versions = ", ".join(
+            f"{name} {record['versions'][name]}" for name in ("fedsa", "flwr", "ray", "torch")
+        )
+        kind = f"{versions} (commit {record['commit'] or 'unknown'}) on {record['machine']}"
+        kinds.setdefault(kind, []).append(record["seconds"] or 0.0)
+    for kind, seconds in kinds.items():
+        runs = f"{len(seconds)} run" + ("s" if len(seconds) > 1 else "")
+        lines.append(f"- {runs}, {sum(seconds) / 60:,.0f} minutes in all: {kind}")
+    return lines
+
+
+def _row(first: str, cells: Sequence[str]) -> str:
+    return "| " + " | ".join(text.replace("|", "\\|") for text in (first, *cells)) + " |"

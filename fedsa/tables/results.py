@@ -1,0 +1,135 @@
+"""From single runs to a table's figures: each cell's rows, and how the methods stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fedsa.runs.compare import Row, compared
+from fedsa.tables.cells import Cell, key
+from fedsa.tables.definition import Table
+from fedsa.tables.store import Record, run_of
+
+
+@dataclass(frozen=True)
+class Result:
+    """One cell's figures.
+
+    Parameters
+    ----------
+    cell : Cell
+        Which.
+    rows : Mapping[str, Row]
+        By method, the reference first; empty where nothing was run.
+    records : Sequence[Record]
+        The single runs behind them.
+    old : int
+        How many of these were made with other code or data than there is now.
+    """
+
+    cell: Cell
+    rows: Mapping[str, Row]
+    records: Sequence[Record]
+    old: int
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds with a result of any strategy."""
+        return tuple(sorted({record["seed"] for record in self.records}))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """In how many cells the reference is ahead of a method, behind it, or neither for sure."""
+
+    method: str
+    ahead: int
+    level: int
+    behind: int
+
+
+def results(
+    table: Table, seeds: Sequence[int], known: Mapping[str, Record], now: Mapping[str, str]
+) -> list[Result]:
+    """Return one result a cell.
+
+    Parameters
+    ----------
+    table : Table
+        Its cells.
+    seeds : Sequence[int]
+        Seeds that count.
+    known : Mapping[str, Record]
+        What was measured, by key.
+    now : Mapping[str, str]
+        Digest of the code that each key's run would be made with today.
+    """
+    strategies = table.options.strategies
+    found = []
+    for cell in table.cells:
+        keys = [key(cell.run(strategies, s, seed)) for s in strategies for seed in seeds]
+        records = [known[name] for name in keys if name in known]
+        runs = [run_of(record) for record in records]
+        rows = compared(cell.name, runs, strategies[0]) if runs else []
+        old = sum(record["code"] != now[record["key"]] for record in records)
+        found.append(Result(cell, {row.method: row for row in rows}, records, old))
+    return found
+
+
+def methods(found: Iterable[Result], table: Table) -> list[str]:
+    """Return the methods in the order of the rows; those that see more come last."""
+    cells = [cell for _, cells in table.parts for cell in cells]
+    named = list(table.options.strategies)
+    for cell in cells:
+        named += cell.scenario.baselines
+    named += [method for result in found for method in result.rows]
+    unique = list(dict.fromkeys(named))
+    return sorted(unique, key=lambda method: method in table.options.sees_more)
+
+
+def standings(found: Sequence[Result], names: Sequence[str]) -> list[Standing]:
+    """Compare every method but the reference over all cells that have an interval."""
+    out = []
+    for method in names[1:]:
+        rows = [result.rows[method] for result in found if method in result.rows]
+        told = [
+            row.difference for row in rows if row.difference and row.difference.half is not None
+        ]
+        ahead = sum(one.excludes_zero and one.mean < 0 for one in told)
+        behind = sum(one.excludes_zero and one.mean > 0 for one in told)
+        out.append(Standing(method, ahead, len(told) - ahead - behind, behind))
+    return out
+
+
+def document(table: Table, seeds: Sequence[int], found: Sequence[Result]) -> dict[str, Any]:
+    """Return everything as plain data for JSON: fractions, seconds, counts, and single runs."""
+
+    def plain(row: Row) -> dict[str, Any]:
+        parts = ("metric", "difference", "harmful", "seconds", "queries", "bytes")
+        figures = {part: getattr(row, part) for part in parts}
+        return {"method": row.method, "baseline": row.baseline, "seeds": list(row.seeds)} | {
+            part: value and value.document() for part, value in figures.items()
+        }
+
+    return {
+        "table": table.name,
+        "title": table.options.title,
+        "reference": table.options.strategies[0],
+        "seeds": list(seeds),
+        "interval": "95 %, Student's t over seeds; differences are paired by seed",
+        "sees_more": table.options.sees_more,
+        "not_run": table.options.not_run,
+        "cells": [
+            {
+                "name": result.cell.name,
+                "settings": dict(result.cell.settings),
+                "status": "run" if result.rows else "not run",
+                "seeds": list(result.seeds),
+                "made_with_other_code": result.old,
+                "rows": [plain(row) for row in result.rows.values()],
+            }
+            for result in found
+        ],
+        "runs": [record for result in found for record in result.records],
+    }

@@ -1,0 +1,82 @@
+"""What was measured, one file a run, so that a table can be gone on with at any time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fedsa.errors import RunError
+from fedsa.runs.finished import Run
+from fedsa.runs.folder import write_json
+from fedsa.scenario import Scenario
+from fedsa.tables.cells import key
+
+Record = dict[str, Any]
+_FIGURES = ("metrics", "harmful", "seconds", "queries", "bytes")
+
+
+@dataclass(frozen=True)
+class Store:
+    """The results in a folder, over those of a table that was published before.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``<key>.json`` for each run.
+    published : Path | None
+        A table's JSON file whose results count where the folder has none.
+    """
+
+    folder: Path
+    published: Path | None = None
+
+    def all(self) -> dict[str, Record]:
+        """Return every result by its key.
+
+        Raises
+        ------
+        RunError
+            If a file cannot be read.
+        """
+        found: dict[str, Record] = {}
+        if self.published is not None and self.published.is_file():
+            found |= {record["key"]: record for record in _read(self.published)["runs"]}
+        for path in sorted(self.folder.glob("*.json")):
+            found[path.stem] = _read(path)
+        return found
+
+    def put(self, scenario: Scenario, run: Run, made: Mapping[str, Any]) -> None:
+        """Keep a run's result with ``made``: what it was made with."""
+        record = {
+            "key": key(scenario),
+            "scenario": scenario.name,
+            "strategy": scenario.strategy,
+            "seed": scenario.seed,
+            **{name: getattr(run, name) for name in _FIGURES},
+            **made,
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / f"{record['key']}.json", record)
+
+
+def run_of(record: Record, folder: Path = Path()) -> Run:
+    """Return a kept result as a comparison takes it."""
+    return Run(
+        folder=folder,
+        scenario=record["scenario"],
+        strategy=record["strategy"],
+        seed=record["seed"],
+        status="finished",
+        setting={},
+        **{name: record[name] for name in _FIGURES},
+    )
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"The result '{path}' cannot be read ({error}): remove it.") from None

@@ -1,0 +1,117 @@
+"""``fedsa table``: made-up runs for what it does with them, and one real cell."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from fedsa.cli import many
+from fedsa.errors import RunError
+from fedsa.scenario import Scenario
+from tests.cli.conftest import Fedsa
+from tests.launcher.commands import Command, assert_nothing_left, scenario, server, wait_for
+from tests.runs.conftest import write_run
+
+TABLE = """
+title = "Tiny"
+seeds = "0-1"
+scenario = "tiny.toml"
+
+[axes.labels]
+"few of them" = { task.labels-per-class = 1 }
+many = { task.label-share = 0.5 }
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A table of two cells with two seeds each."""
+    scenario(tmp_path / "tiny.toml", student__steps=40, baselines=["scratch", "supervised"])
+    path = tmp_path / "table.toml"
+    path.write_text(TABLE)
+    return path
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[Scenario]:
+    """Runs that are made up at once, and which they were; seed 1 of many labels fails."""
+    found: list[Scenario] = []
+
+    def made_up(wanted: Scenario, path: Path, console: Console) -> Path:
+        found.append(wanted)
+        if wanted.seed == 1 and wanted.task.labels_per_class is None:
+            raise RunError("Out of luck.")
+        shutil.rmtree(path, ignore_errors=True)
+        return write_run(path, wanted.seed, scenario=wanted.name)
+
+    monkeypatch.setattr(many, "run_one", made_up)
+    return found
+
+
+def test_tables_are_listed(fedsa: Fedsa) -> None:
+    code, said = fedsa("table")
+    assert code == 0 and "single-task: One task" in said
+
+
+def test_only_what_is_missing_is_run(fedsa: Fedsa, tiny: Path, ran: list[Scenario]) -> None:
+    code, said = fedsa("table", tiny, "--show")
+    assert code == 0 and not ran and "Nothing was run yet." in said
+    code, said = fedsa("table", tiny, "--only", "few*", "--seeds", "1", "--out", "out")
+    assert code == 0 and [(run.seed, run.task.labels_per_class) for run in ran] == [(1, 1)]
+    assert "[1/1 to run, 2 in all] few of them: fedsa, seed 1" in said
+    code, said = fedsa("table", tiny, "--out", "out")
+    assert code == 5 and "1 runs failed: many, fedsa, seed 1: Out of luck." in said
+    assert [run.seed for run in ran[1:]] == [0, 0, 1]
+    assert "| seeds | 2 of 2 | 1 of 2 |" in said and "] many: fedsa, seed 1" in said
+    found = json.loads(Path("out/table.json").read_text())
+    assert [cell["seeds"] for cell in found["cells"]] == [[0, 1], [0]]
+    assert Path("out/table.md").read_text().strip() in said
+    del ran[:]
+    code, said = fedsa("table", tiny, "--out", "out", "--set", "student.steps=41")
+    assert len(ran) == 4  # other cells than those above
+    assert "--set student.steps=41" in Path("out/table.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nothing"], "No table called 'nothing'"),
+        (["single-task", "--seeds", "x"], "--seeds x: write seeds as"),
+        (["single-task", "--set", "task.item=3"], "task.item: there is no such key"),
+    ],
+)
+def test_faults_are_sentences(fedsa: Fedsa, arguments: list[Any], sentence: str) -> None:
+    code, said = fedsa("table", *arguments)
+    assert code in (2, 5) and sentence in said and "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_a_cell_that_was_killed_is_gone_on_with(tmp_path: Path, tiny: Path) -> None:
+    command = Command(tmp_path, tmp_path / "cache")
+    given = ("table", tiny, "--only", "few*", "--seeds", "0", "--out", "out")
+    process = command.start(*given)
+    runs = tmp_path / "out" / "table" / "runs"
+    while not (folders := list(runs.glob("few-of-them-seed0-*/events.jsonl"))):
+        assert process.poll() is None, process.communicate()
+    folder = folders[0].parent
+    wait_for(folder, process, lambda event: event["event"] == "round", 1)
+    server(folder).suspend()  # lest it finish on its own
+    process.kill()
+    process.communicate()
+    code, said = command.run(*given)
+    assert code == 0, said
+    assert "going on after round 1" in said and list(runs.iterdir()) == [folder]
+    assert_nothing_left(folder)
+    found = json.loads((tmp_path / "out" / "table.json").read_text())
+    (run,) = found["runs"]
+    assert set(run["metrics"]) == {"student", "scratch", "supervised"}
+    assert run["metrics"]["supervised"] > run["metrics"]["scratch"]  # 300 labels against ten
+    assert run["queries"] > 0 and run["bytes"] > 0
+    assert [cell["status"] for cell in found["cells"]] == ["run", "not run"]
+    code, said = command.run(*given)
+    assert code == 0 and "to run" not in said

@@ -1,0 +1,121 @@
+"""A table is gone on with run by run, and tells what is there, what is not, and what was lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fedsa.errors import RunError
+from fedsa.scenario import Scenario
+from fedsa.tables import code
+from fedsa.tables.definition import load
+from fedsa.tables.making import Making
+from fedsa.tables.results import methods, results, standings
+from fedsa.tables.store import Store
+from tests.tables.conftest import measured
+
+
+def put(making: Making, scenario: Scenario, student: float, **others: float) -> None:
+    """Keep a made-up result as if it had been run just now."""
+    made = {"code": code.digest(scenario), **code.circumstances()}
+    making._store.put(scenario, measured(scenario, student, **others), made)
+
+
+def filled(small: Path, out: Path, seeds: tuple[int, ...] = (0, 1, 2)) -> Making:
+    """The first cell with all seeds, the second with one."""
+    making = Making(load(small), seeds, out)
+    few, many = making.table.cells[:2]
+    for seed in seeds:
+        ours = few.run(("fedsa", "random"), "fedsa", seed)
+        put(making, ours, 0.80 + seed / 100, scratch=0.60 + seed / 100, supervised=0.9)
+        put(making, few.run(("fedsa", "random"), "random", seed), 0.83 + seed / 100)
+    put(making, many.run(("fedsa", "random"), "fedsa", 0), 0.9, scratch=0.9, supervised=0.9)
+    return making
+
+
+def test_what_is_missing_is_known_run_by_run(small: Path, tmp_path: Path) -> None:
+    empty = Making(load(small), (0, 1, 2), tmp_path / "none")
+    assert empty.total == len(list(empty.missing())) == 4 * 3 * 2
+    making = filled(small, tmp_path / "out")
+    todo = [(cell.name, run.strategy, run.seed) for cell, run in making.missing()]
+    assert len(todo) == 24 - 7 and not any(name == "all, few" for name, *_ in todo)
+    assert ("all, many", "fedsa", 0) not in todo and ("all, many", "random", 0) in todo
+    folders = {making.folder(cell, run) for cell, run in empty.missing()}
+    assert len(folders) == 24  # each in a place of its own
+
+
+def test_results_of_other_code_are_run_again_unless_kept(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(small, tmp_path / "out")
+    monkeypatch.setattr(code, "digest", lambda _: "other")
+    making = Making(load(small), (0, 1, 2), tmp_path / "out")
+    assert len(list(making.missing())) == 24 and len(list(making.missing(keep=True))) == 17
+    page = making.write().read_text()
+    assert "| seeds | 3 of 3 † | 1 of 3 † |" in page and "made with other code" in page
+
+
+def test_the_page_tells_wins_losses_and_gaps(small: Path, tmp_path: Path) -> None:
+    page = filled(small, tmp_path / "out").write().read_text().splitlines()
+    at = page.index("### all")
+    grid = page[at + 2 : at + 13]
+    assert grid[0] == "| labels | few | many |"
+    assert grid[2] == "| fedsa | 81.00 ± 2.48 | 90.00 |"
+    assert grid[3] == "| random | 84.00 ± 2.48<br>+3.00 ± 0.00 * | not run |"  # lost, and told
+    assert grid[4].startswith("| scratch | 61.00 ± 2.48<br>-20.00 ± 0.00 * | 90.00<br>+0.00 |")
+    assert grid[5].startswith("| supervised (sees more) | 90.00 ± 0.00<br>+9.00 ± 2.48 * |")
+    assert grid[6] == "| queries | 1,000 ± 0 | 1,000 |"
+    assert grid[9] == "| seeds | 3 of 3 | 1 of 3 |"
+    two = page.index("### two")
+    assert page[two + 4] == "| fedsa | not run | not run |"
+    assert "| scratch | 1 | 0 | 0 |" in page and "| random | 0 | 0 | 1 |" in page
+    assert "- other data: not here" in page
+    assert any(line.startswith("- 7 runs, 7 minutes in all: fedsa ") for line in page)
+
+
+def test_an_empty_table_says_so(small: Path, tmp_path: Path) -> None:
+    page = Making(load(small), (0,), tmp_path / "out").write().read_text()
+    assert "Nothing was run yet." in page and "```sh\nfedsa table small\n```" in page
+
+
+def test_the_json_has_every_run_and_can_be_gone_on_from(small: Path, tmp_path: Path) -> None:
+    making = filled(small, tmp_path / "out")
+    published = making.write().with_suffix(".json")
+    found = json.loads(published.read_text())
+    assert [cell["status"] for cell in found["cells"]] == ["run", "run", "not run", "not run"]
+    assert len(found["runs"]) == 7
+    assert {"commit", "versions", "machine", "code", "queries", "bytes"} <= found["runs"][0].keys()
+    again = Store(tmp_path / "elsewhere", published)
+    known = again.all()
+    now = {name: record["code"] for name, record in known.items()}
+    one, other = (results(making.table, (0, 1, 2), known, n) for n in (now, dict.fromkeys(now, "")))
+    assert [result.rows for result in one] == [result.rows for result in other]
+    assert [result.old for result in one] == [0, 0, 0, 0]
+    assert [result.old for result in other] == [6, 1, 0, 0]
+
+
+def test_a_result_of_ones_own_comes_before_a_published_one(small: Path, tmp_path: Path) -> None:
+    published = filled(small, tmp_path / "out").write().with_suffix(".json")
+    making = Making(load(small), (0,), tmp_path / "own")
+    scenario = making.table.cells[0].run(("fedsa", "random"), "fedsa", 0)
+    store = Store(tmp_path / "own", published)
+    store.put(scenario, measured(scenario, 0.5), {"code": "", **code.circumstances()})
+    students = {r["metrics"]["student"] for r in store.all().values() if r["seed"] == 0}
+    assert 0.5 in students and 0.80 not in students
+
+
+def test_those_that_see_more_come_last(small: Path, tmp_path: Path) -> None:
+    making = filled(small, tmp_path / "out")
+    found = results(making.table, (0,), {}, {})
+    assert methods(found, making.table) == ["fedsa", "random", "scratch", "supervised"]
+    assert [one.method for one in standings(found, ["fedsa", "random"])] == ["random"]
+
+
+def test_a_broken_result_is_named(small: Path, tmp_path: Path) -> None:
+    making = filled(small, tmp_path / "out")
+    (path, *_) = (tmp_path / "out" / "small" / "results").iterdir()
+    path.write_text("{")
+    with pytest.raises(RunError, match=f"'{path}' cannot be read"):
+        making.write()
