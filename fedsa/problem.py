@@ -37,6 +37,9 @@ class Problem:
         Budget and optimiser settings, the same for every method.
     seed : int
         Root of every random draw.
+    masses : Tensor | None
+        ``(m,)`` sum to one: the share of the transfer set that each labelled item stands for, where
+        the items were chosen. None where they were drawn at random: then all stand for as much.
     """
 
     task: Task
@@ -47,6 +50,20 @@ class Problem:
     build: Callable[[int], nn.Module]
     student: StudentOptions
     seed: int = 0
+    masses: Tensor | None = None
+
+    @property
+    def shares(self) -> Tensor:
+        """The class shares of the transfer set as the labels show them: ``(C,)``, sum to one.
+
+        Labels drawn at random count alike; an item that was chosen counts for what it stands for,
+        else rare kinds of items, which a good choice covers, would seem frequent. One label of
+        each class is added (Laplace), so that no class is ruled out.
+        """
+        classes, labels = self.task.outputs, len(self.labels)
+        weights = torch.ones(labels) if self.masses is None else labels * self.masses.float()
+        counts = torch.zeros(classes).index_add_(0, self.labels, weights)
+        return (counts + 1.0) / (labels + classes)
 
     @cached_property
     def inputs(self) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -72,3 +74,22 @@ def test_inputs_are_what_networks_take() -> None:
     )
     torch.testing.assert_close(problem.inputs, torch.tensor([[[[0.0, 1.0]]], [[[0.2, 0.4]]]]))
     assert problem.inputs is problem.inputs  # made once
+
+
+def test_an_item_that_was_chosen_counts_for_what_it_stands_for() -> None:
+    """Four labels, three classes, one of each added: (3 + 1, 1 + 1, 0 + 1) / 7 if drawn at random.
+
+    Chosen, with masses .1 .1 .1 and .7: (4 * .3 + 1, 4 * .7 + 1, 1) / 7.
+    """
+    drawn = Problem(
+        task=Classification(("a", "b", "c")),
+        transfer=TransferSet(np.zeros((9, 2), np.float32)),
+        labelled=torch.arange(4),
+        labels=torch.tensor([0, 0, 0, 1]),
+        probe=torch.arange(2),
+        build=nn.Identity,
+        student=StudentOptions(),
+    )
+    torch.testing.assert_close(drawn.shares, torch.tensor([4.0, 2.0, 1.0]) / 7)
+    chosen = replace(drawn, masses=torch.tensor([0.1, 0.1, 0.1, 0.7]))
+    torch.testing.assert_close(chosen.shares, torch.tensor([2.2, 3.8, 1.0]) / 7)

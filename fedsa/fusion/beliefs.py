@@ -37,7 +37,7 @@ def beliefs(problem: Problem, answers: Answers, weights: Mapping[str, float]) ->
     """
     classes, where, labels = problem.task.outputs, problem.labelled, problem.labels
     truth = F.one_hot(labels, classes).to(torch.float32)
-    prior = (truth.sum(dim=0) + 1.0) / (len(labels) + classes)
+    prior = problem.shares
     columns = features(answers, weights)
     items = answers.covered(weights)
     stack = calibrate(regress(columns, where, labels, classes), prior, items)
@@ -51,8 +51,8 @@ def beliefs(problem: Problem, answers: Answers, weights: Mapping[str, float]) ->
 def calibrate(beliefs: Tensor, prior: Tensor, items: Tensor) -> Tensor:
     """Shift the classes' log-odds until the mean belief over ``items`` is the prior.
 
-    The labels are drawn at random from the transfer set, so their class shares tell its own;
-    a stack on a few labels strays from them (Saerens et al., Neural Computation 2002, give the
+    The labels tell the class shares of the transfer set (:attr:`fedsa.problem.Problem.shares`); a
+    stack on a few of them strays from these (Saerens et al., Neural Computation 2002, give the
     same correction for a known prior).
 
     Parameters

@@ -113,7 +113,13 @@ def _part(problem: Problem, mark: Tensor) -> Problem:
     """Return the problem with some of its labels only."""
     if bool(mark.all()):
         return problem
-    return replace(problem, labelled=problem.labelled[mark], labels=problem.labels[mark])
+    masses = None if problem.masses is None else problem.masses[mark]
+    return replace(
+        problem,
+        labelled=problem.labelled[mark],
+        labels=problem.labels[mark],
+        masses=None if masses is None else masses / masses.sum(),
+    )
 
 
 def _validate(problem: Problem, told: dict[str, Tensor]) -> dict[str, tuple[float, float, float]]:
