@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from fedsa.data.splits import split
 from fedsa.errors import ScenarioError
 from fedsa.fusion import FUSIONS
 from fedsa.fusion.base import Stage
@@ -18,8 +20,12 @@ from fedsa.fusion.training import outputs
 from fedsa.options import FusionOptions, SelectionOptions
 from fedsa.problem import Answers, Problem
 from fedsa.runs.orphans import go_with
+from fedsa.scenario import Scenario
 from fedsa.selection.base import Evidence
 from fedsa.selection.simple import BestSingle
+from fedsa.whitebox import reference
+from fedsa.whitebox.owners import owners
+from fedsa.whitebox.transfer import transfer
 
 FUSED = {
     "scratch": "scratch",
@@ -31,8 +37,17 @@ FUSED = {
     "supervised": "scratch",
 }
 """Baselines and the fusion that makes each; all use every teacher but best_single and ALONE."""
-ALONE = ("scratch", "supervised")
+ALONE = ("scratch", "supervised", "reference_fedsa")
 """Baselines that need no answers."""
+OPEN = ("transfer", "reference_fedsa")
+"""Baselines that look inside teachers, which only a simulation lets them do."""
+
+
+class Measured(NamedTuple):
+    """A baseline's metric in [0, 1], and the bytes that it moved where that is another account."""
+
+    metric: float
+    bytes: int | None = None
 
 
 def check(names: Sequence[str]) -> None:
@@ -44,9 +59,9 @@ def check(names: Sequence[str]) -> None:
         Naming each.
     """
     faults = [
-        f"baselines: there is no baseline '{name}'; choose from {', '.join(FUSED)}."
+        f"baselines: there is no baseline '{name}'; choose from {', '.join((*FUSED, *OPEN))}."
         for name in names
-        if name not in FUSED
+        if name not in (*FUSED, *OPEN)
     ]
     if faults:
         raise ScenarioError(faults)
@@ -67,11 +82,19 @@ class Baselines:
         Inputs and labels to measure on, for the record only.
     truth : Tensor
         ``(n,)`` the labels of all transfer items; nobody but ``supervised`` gets them.
+    scenario : Scenario
+        Its pool is what the baselines in ``OPEN`` look inside.
     """
 
-    def __init__(self, problem: Problem, test: tuple[Tensor, Tensor], truth: Tensor) -> None:
-        self.problem, self.test, self.truth = problem, test, truth
-        self._jobs: dict[str, Future[float]] = {}
+    def __init__(
+        self,
+        problem: Problem,
+        test: tuple[Tensor, Tensor],
+        truth: Tensor,
+        scenario: Scenario,
+    ) -> None:
+        self.problem, self.test, self.truth, self.scenario = problem, test, truth, scenario
+        self._jobs: dict[str, Future[Measured]] = {}
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Baselines:
@@ -96,18 +119,24 @@ class Baselines:
         weights = {teacher: 1.0 / len(answers) for teacher in answers}
         for name in names:
             own = weights
-            if name == "best_single" and evidence is not None:
+            if name in ("best_single", "transfer") and evidence is not None:
                 own = dict(BestSingle(SelectionOptions()).select(evidence).weights)
+            threads = torch.get_num_threads()
+            if name in OPEN:
+                self._jobs[name] = self._executor.submit(
+                    _train_open, name, problem, self.scenario, own, self.test, threads
+                )
+                continue
             given = problem
             if name == "supervised":
                 everything = torch.arange(len(self.truth))
                 given = replace(problem, labelled=everything, labels=self.truth)
             self._jobs[name] = self._executor.submit(
-                _train, FUSED[name], given, answers, own, self.test, torch.get_num_threads()
+                _train, FUSED[name], given, answers, own, self.test, threads
             )
 
-    def finished(self) -> Iterator[tuple[str, float]]:
-        """Wait for each baseline in turn and yield it with its metric, once."""
+    def finished(self) -> Iterator[tuple[str, Measured]]:
+        """Wait for each baseline in turn and yield it with what was measured, once."""
         jobs, self._jobs = self._jobs, {}
         for name, job in jobs.items():
             yield name, job.result()
@@ -120,9 +149,27 @@ def _train(
     weights: Mapping[str, float],
     test: tuple[Tensor, Tensor],
     threads: int,
-) -> float:
+) -> Measured:
     torch.set_num_threads(threads)
     student = (
         FUSIONS.get(fusion)(FusionOptions()).fit(problem, answers, weights, Stage(), {}).student
     )
-    return problem.task.metric(outputs(student, test[0]), test[1])
+    return Measured(problem.task.metric(outputs(student, test[0]), test[1]))
+
+
+def _train_open(
+    name: str,
+    problem: Problem,
+    scenario: Scenario,
+    weights: Mapping[str, float],
+    test: tuple[Tensor, Tensor],
+    threads: int,
+) -> Measured:
+    torch.set_num_threads(threads)
+    opened = owners(scenario, split(scenario))
+    moved: int | None = None
+    if name == "transfer":
+        student = transfer(problem, opened, weights)
+    else:
+        student, moved = reference.fedsa(problem, opened)
+    return Measured(problem.task.metric(outputs(student, test[0]), test[1]), moved)

@@ -31,7 +31,9 @@ class Beside:
         self.run = run
         self.found = {e["name"]: e["metric"] for e in run.folder.events("baseline")}
         test = run.test_inputs, run.test_labels
-        self._training = Baselines(run.problem, test, torch.from_numpy(run.split.truth))
+        self._training = Baselines(
+            run.problem, test, torch.from_numpy(run.split.truth), run.scenario
+        )
         self._later: list[str] = []
 
     def __enter__(self) -> Beside:
@@ -104,6 +106,7 @@ class Beside:
         self.run.folder.emit("note", sentence=sentence)
 
     def _collect(self) -> None:
-        for name, metric in self._training.finished():
-            self.found[name] = round(metric, 6)
-            self.run.folder.emit("baseline", name=name, metric=self.found[name])
+        for name, measured in self._training.finished():
+            self.found[name] = round(measured.metric, 6)
+            moved = {} if measured.bytes is None else {"bytes": measured.bytes}
+            self.run.folder.emit("baseline", name=name, metric=self.found[name], **moved)

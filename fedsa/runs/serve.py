@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from fedsa.data.splits import split
-from fedsa.errors import RunError
+from fedsa.errors import RunError, ScenarioError
 from fedsa.pools import build_pool
 from fedsa.registry import Registry
 from fedsa.run_config import scenario_of
+from fedsa.runs.baselines import OPEN
 from fedsa.runs.conduct import conduct
 from fedsa.runs.folder import RunFolder
 from fedsa.runs.serving import serving
@@ -42,6 +43,10 @@ def serve(
         With one sentence, which also ends the run's ``events.jsonl``.
     """
     scenario = scenario_of(run_config)
+    if deployed and (inside := sorted(set(OPEN) & set(scenario.baselines))):
+        raise ScenarioError(
+            [f"baselines: {', '.join(inside)} would look inside teachers: in simulation only."]
+        )
     named, resumed = str(run_config.get("run-dir", "")), str(run_config.get("resume", ""))
     if resumed:
         folder = RunFolder.reopen(Path(resumed), scenario)

@@ -291,14 +291,7 @@ class Institution:
 
     def app(self) -> psutil.Process | None:
         """Return the process in which the coordinator's code answers a question now."""
-        node = self.supernode.process()
-        for process in node.children(recursive=True) if node is not None else ():
-            try:
-                if "flwr-clientapp" in " ".join(process.cmdline()):
-                    return process
-            except psutil.Error:
-                continue
-        return None
+        return below(self.supernode, "flwr-clientapp")
 
     def spent(self, call: str = "predict") -> int:
         """Return how many items the ledger says were asked about."""
@@ -307,6 +300,18 @@ class Institution:
             return sum(one.spent for one in office.spent() if one.call == call)
         finally:
             office.close()
+
+
+def below(service: Service, command: str) -> psutil.Process | None:
+    """Return a running process that a service has started, by its command."""
+    node = service.process()
+    for process in node.children(recursive=True) if node is not None else ():
+        try:
+            if command in " ".join(process.cmdline()):
+                return process
+        except psutil.Error:  # it ended just now
+            continue
+    return None
 
 
 def kill(service: Service) -> None:

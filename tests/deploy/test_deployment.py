@@ -11,7 +11,7 @@ import pytest
 from fedsa.runs.serving import is_served
 from tests.deploy import teachers
 from tests.deploy.conftest import Running
-from tests.deploy.federation import eventually, kill, reached, read
+from tests.deploy.federation import below, eventually, kill, reached, read
 from tests.launcher.commands import events
 
 pytestmark = pytest.mark.slow
@@ -46,11 +46,8 @@ def test_a_run_that_is_broken_off_twice_equals_the_simulation(running: Running) 
     process = federation.begin("coordinator", "run")
     reached(folder, process, 1, phase="saliency")
     superlink = federation.services[0]
-    node = superlink.process()
-    assert node is not None
-    (serving,) = [
-        one for one in node.children(recursive=True) if "flwr-serverapp" in " ".join(one.cmdline())
-    ]
+    serving = below(superlink, "flwr-serverapp")
+    assert serving is not None
     assert is_served(folder)
     serving.send_signal(signal.SIGKILL)
     said, _ = process.communicate(timeout=300)

@@ -15,6 +15,7 @@ from fedsa.models import build
 from fedsa.options import StudentOptions
 from fedsa.problem import Answers, Problem
 from fedsa.runs.baselines import FUSED, Baselines
+from fedsa.scenario import parse
 from fedsa.task import Classification
 
 
@@ -50,7 +51,9 @@ def problem() -> Problem:
 def begun(problem: Problem, truth: torch.Tensor, *names: str) -> _Recorder:
     """The jobs of these baselines, as they would go to the workers."""
     test = (torch.zeros(1, 64), torch.zeros(1, dtype=torch.long))
-    with Baselines(problem, test, truth) as baselines:
+    with Baselines(
+        problem, test, truth, parse({"name": "x", "task": {"data": "digits-table"}})
+    ) as baselines:
         recorder = _Recorder()
         baselines._executor = recorder  # type: ignore[assignment]
         baselines.begin(names, Answers({}), None)

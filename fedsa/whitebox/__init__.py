@@ -1,0 +1,1 @@
+"""Methods that see teachers' weights and private data: for comparison, in simulation only."""
