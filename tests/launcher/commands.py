@@ -122,7 +122,7 @@ def wait_for(
     starts: int,
 ) -> None:
     """Wait for an event after the run was started (or gone on with) for the n-th time."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while True:
         found = events(folder)
         begun = [place for place, event in enumerate(found) if event["event"] == "started"]

@@ -48,5 +48,5 @@ class Narrow(Honest):
 
 class Slow(Honest):
     def answer(self, found: Tensor) -> Tensor:
-        time.sleep(9)
+        time.sleep(16)
         return found
