@@ -105,3 +105,16 @@ def test_no_teacher_knows_a_held_out_class() -> None:
         fashion = [t for t in cell.scenario.teachers if t.data == "fashion-mnist"]
         assert len(own) == 4 and len(fashion) == 8
         assert all(teacher.classes and not own & set(teacher.classes) for teacher in fashion)
+
+
+def test_the_page_on_tables_has_one_that_works(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tables.md").read_text(encoding="utf-8")
+    (text,) = [block.split("```")[0] for block in page.split("```toml\n")[1:]]
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    assert [cell.name for cell in load(path).cells] == [
+        "five a class, conv",
+        "five a class, resnet8",
+        "1 %, conv",
+        "1 %, resnet8",
+    ]
