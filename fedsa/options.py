@@ -44,6 +44,8 @@ class TaskOptions(Options):
     """Share of the transfer set whose labels are known (drawn by class)."""
     labels_per_class: Positive | None = None
     """In place of ``label_share``: so many labels of each class of the task."""
+    labelled: str | None = None
+    """A CSV file of the labelled items, in place of a random draw; see ``fedsa suggest-labels``."""
     test_items: Annotated[int, Field(ge=0)] = 0
     """Size of the test set; 0 takes all that the data has."""
 

@@ -138,7 +138,13 @@ def _located(scenario: Scenario) -> Scenario:
         path = path_of(name)
         return name if path is None else str(path.absolute())
 
-    task = scenario.task.model_copy(update={"data": located(scenario.task.data)})
+    labelled = scenario.task.labelled
+    task = scenario.task.model_copy(
+        update={
+            "data": located(scenario.task.data),
+            "labelled": labelled and str(Path(labelled).expanduser().absolute()),
+        }
+    )
     teachers = tuple(
         teacher.model_copy(
             update={

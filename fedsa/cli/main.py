@@ -37,7 +37,7 @@ _STOPPED: dict[object, str] = {
 
 def main() -> NoReturn:
     """Run the command line; never shows a traceback for what a person can mend."""
-    from fedsa.cli import client, commands, deploy, records, run, table, teacher  # noqa: F401
+    from fedsa.cli import client, commands, deploy, records, run, suggest, table, teacher  # noqa: F401
 
     sys.path.append(str(Path.cwd()))  # for a person's own models and plug-ins; never before others
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):

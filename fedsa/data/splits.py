@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from fedsa.data import resolve
+from fedsa.data import label_file, resolve
 from fedsa.data.allot import in_proportion
 from fedsa.data.dataset import Dataset
 from fedsa.data.draw import class_numbers, content_keys, renumber, take, take_evenly
@@ -47,6 +48,9 @@ class Split:
         Private data by the teacher's id, in the pool's order; ready-made teachers have none.
     licence : str
         Licence of the task's data.
+    masses : np.ndarray | None
+        ``(m,)`` the share of the transfer set that each labelled item stands for, where a file
+        tells it; None for labels drawn at random.
     held_inputs, held_labels : np.ndarray | None
         ``(h, *shape)`` and ``(h,)``: items drawn like the transfer set's that nobody is asked about
         and nothing is trained on, for the certificate; None if there is none.
@@ -61,6 +65,7 @@ class Split:
     classes: tuple[str, ...]
     shards: Mapping[str, Shard]
     licence: str = "unknown"
+    masses: np.ndarray | None = None
     held_inputs: np.ndarray | None = None
     held_labels: np.ndarray | None = None
 
@@ -102,7 +107,15 @@ def split(scenario: Scenario) -> Split:
         ),
         licence=data.licence,
     )
-    return _hold_out(parts, scenario.certificate.labels, seed)
+    parts = _hold_out(parts, scenario.certificate.labels, seed)
+    return parts if task.labelled is None else _given(parts, Path(task.labelled))
+
+
+def _given(parts: Split, path: Path) -> Split:
+    """Take the labelled items of a file; where it tells no class, the data's own label."""
+    found = label_file.read(path, parts.transfer.array, parts.classes)
+    labels = np.where(found.labels < 0, parts.truth[found.items], found.labels)
+    return replace(parts, labelled=found.items, labels=labels, masses=found.masses)
 
 
 def _hold_out(parts: Split, labels: int, seed: int) -> Split:

@@ -117,7 +117,7 @@ class Federation:
         )
 
 
-def run(name: str, folder: RunFolder, progress: Progress) -> dict[str, Any]:
+def run(name: str, folder: RunFolder, progress: Progress, mode: str = "") -> dict[str, Any]:
     """Run a folder's scenario in a federation and return its summary.
 
     Parameters
@@ -128,6 +128,8 @@ def run(name: str, folder: RunFolder, progress: Progress) -> dict[str, Any]:
         New, or that of an interrupted run, which is gone on with by a new run of Flower's.
     progress : Progress
         Told of everything as it happens.
+    mode : str
+        ``survey`` only asks; see :mod:`fedsa.runs.survey`.
 
     Raises
     ------
@@ -144,6 +146,7 @@ def run(name: str, folder: RunFolder, progress: Progress) -> dict[str, Any]:
         config = {
             "scenario": str((folder.path / "config.json").resolve()),
             "run-dir": str(folder.path.resolve()),
+            "mode": mode,
         }
         progress.phase(f"submitting the run to the federation '{name}'")
         with federation.submitted(app_folder(), config) as run_id:

@@ -16,7 +16,9 @@ from fedsa.runs.folder import RunFolder
 from fedsa.scenario import Scenario
 
 
-def simulate(scenario: Scenario, folder: RunFolder, progress: Progress) -> dict[str, Any]:
+def simulate(
+    scenario: Scenario, folder: RunFolder, progress: Progress, mode: str = ""
+) -> dict[str, Any]:
     """Run a scenario on this machine and return its summary.
 
     Parameters
@@ -27,6 +29,8 @@ def simulate(scenario: Scenario, folder: RunFolder, progress: Progress) -> dict[
         New, or that of an interrupted run.
     progress : Progress
         Told of everything as it happens.
+    mode : str
+        ``survey`` only asks; see :mod:`fedsa.runs.survey`.
 
     Raises
     ------
@@ -48,6 +52,7 @@ def simulate(scenario: Scenario, folder: RunFolder, progress: Progress) -> dict[
                 "scenario": str((folder.path / "config.json").resolve()),
                 "run-dir": str(folder.path.resolve()),
                 "pool": str(pool.resolve()),
+                "mode": mode,
             }
             nodes, actors = len(scenario.pool()), scenario.federation.actors
             run_id = flower.submit(app_folder(), config, nodes, actors)

@@ -90,6 +90,7 @@ def make_problem(scenario: Scenario, split: Split) -> Problem:
         build=partial(build, scenario.student.model, shape, seed=derive(scenario.seed, "student")),
         student=scenario.student,
         seed=scenario.seed,
+        masses=None if split.masses is None else torch.from_numpy(split.masses).float(),
     )
 
 

@@ -17,6 +17,7 @@ from fedsa.runs.baselines import OPEN
 from fedsa.runs.conduct import conduct
 from fedsa.runs.folder import RunFolder
 from fedsa.runs.serving import serving
+from fedsa.runs.survey import MODE, survey
 
 
 def serve(
@@ -29,7 +30,8 @@ def serve(
     grid : Grid
         Flower's grid.
     run_config : Mapping[str, Any]
-        See the app's ``pyproject.toml``: ``scenario, strategy, seed, set, run-dir, resume``.
+        See the app's ``pyproject.toml``: ``scenario, strategy, seed, set, run-dir, resume,
+        mode``.
     strategies : Registry
         The recipes to choose from.
     deployed : bool
@@ -66,7 +68,8 @@ def serve(
                     folder.emit("phase", phase=phase)
 
             build_pool(scenario, parts, tell)
-        conduct(grid, scenario, parts, folder, recipe)
+        begin = survey if run_config.get("mode") == MODE else conduct
+        begin(grid, scenario, parts, folder, recipe)
 
 
 def default_folder(name: str) -> Path:
