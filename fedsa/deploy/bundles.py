@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fedsa.app_folder import app_root
+from fedsa.bundling import staged
 from fedsa.errors import RunError
 
 LARGEST = 10 * 2**20
@@ -212,7 +213,8 @@ def build(folder: Path) -> bytes:
     from flwr.cli.build import build_fab_from_disk
 
     try:
-        return bytes(build_fab_from_disk(folder))
+        with staged(folder) as app:
+            return bytes(build_fab_from_disk(app))
     except (ValueError, OSError) as error:
         raise RunError(f"The app in '{folder}' cannot be bundled: {error}") from None
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fedsa.app_folder import app_folder
+from fedsa.bundling import staged
 from fedsa.errors import RunError
 from fedsa.launcher import commands
 from fedsa.launcher.alone import alone
@@ -63,9 +64,9 @@ class Federation:
         RunError
             If Flower refuses it; the sentence holds Flower's own last line.
         """
-        found = self._flwr(
-            "run", str(app), self.name, "--format", "json", "-c", commands.settings(run_config)
-        )
+        settings = commands.settings(run_config)
+        with staged(app) as folder:
+            found = self._flwr("run", str(folder), self.name, "--format", "json", "-c", settings)
         run_id = commands.run_id(found, self.log)
         note = self.folder / _SUBMITTED
         write_json(note, {"federation": self.name, "run-id": run_id})

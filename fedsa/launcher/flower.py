@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from fedsa.bundling import staged
 from fedsa.errors import RunError
 from fedsa.launcher import commands
 from fedsa.launcher.processes import MARK, end, home, is_alive
@@ -122,17 +123,18 @@ class Flower:
         federation = f"num-supernodes={nodes} client-resources-num-cpus=1"
         if "RAY_ADDRESS" not in os.environ:  # a cluster that runs already has its own size
             federation += f" init-args-num-cpus={actors}"
-        found = self._flwr(
-            "run",
-            str(app),
-            "fedsa",
-            "--format",
-            "json",
-            "-c",
-            commands.settings(run_config),
-            "--federation-config",
-            federation,
-        )
+        with staged(app) as folder:
+            found = self._flwr(
+                "run",
+                str(folder),
+                "fedsa",
+                "--format",
+                "json",
+                "-c",
+                commands.settings(run_config),
+                "--federation-config",
+                federation,
+            )
         return commands.run_id(found, self.log)
 
     def is_serving(self) -> bool | None:

@@ -23,9 +23,6 @@ from fedsa.runs.orphans import go_with
 from fedsa.scenario import Scenario
 from fedsa.selection.base import Evidence
 from fedsa.selection.simple import BestSingle
-from fedsa.whitebox import reference
-from fedsa.whitebox.owners import owners
-from fedsa.whitebox.transfer import transfer
 
 FUSED = {
     "scratch": "scratch",
@@ -165,6 +162,11 @@ def _train_open(
     test: tuple[Tensor, Tensor],
     threads: int,
 ) -> Measured:
+    # Here, as what these take to import is wasted on runs without them.
+    from fedsa.whitebox import reference
+    from fedsa.whitebox.owners import owners
+    from fedsa.whitebox.transfer import transfer
+
     torch.set_num_threads(threads)
     opened = owners(scenario, split(scenario))
     moved: int | None = None
