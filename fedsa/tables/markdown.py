@@ -7,7 +7,7 @@ from itertools import groupby
 
 from fedsa.runs.compare import figure
 from fedsa.tables.definition import Part, Table
-from fedsa.tables.results import Result, methods, standings
+from fedsa.tables.results import Result, methods, standings, unbeaten
 
 MISSING = "not run"
 _COSTS = (("queries", "queries", 1, 0), ("bytes", "MB", 1e-6, 1), ("seconds", "seconds", 1, 0))
@@ -104,10 +104,13 @@ def _cost(result: Result, method: str, name: str, factor: float, digits: int) ->
 
 def _standing(table: Table, found: Sequence[Result], names: Sequence[str]) -> list[str]:
     run = sum(bool(result.rows) for result in found)
+    highest, level, told = unbeaten(found, table)
     lines = [
         f"## How the methods stand against {names[0]}",
         "",
-        f"Cells of this table with a paired interval, out of {len(found)} ({run} run).",
+        f"Of {len(found)} cells {run} were run, {told} of them with enough seeds for an interval. "
+        f"In {highest} of these {told} no method that sees as much has a higher mean, in {level} "
+        "none is surely ahead.",
         "",
         _row("method", [f"{names[0]} ahead", "neither for sure", f"{names[0]} behind"]),
         _row("---", ["--:"] * 3),

@@ -102,6 +102,27 @@ def standings(found: Sequence[Result], names: Sequence[str]) -> list[Standing]:
     return out
 
 
+def unbeaten(found: Sequence[Result], table: Table) -> tuple[int, int, int]:
+    """Return in how many cells the reference is first, or not surely behind, out of how many.
+
+    Returns
+    -------
+    tuple[int, int, int]
+        Cells in which its mean is the highest, those in which no method is surely ahead of it,
+        and all cells with an interval; methods that see more are left out.
+    """
+    highest = level = told = 0
+    for result in found:
+        rows = [row for row in result.rows.values() if row.method not in table.options.sees_more]
+        against = [row.difference for row in rows if row.difference is not None]
+        if not against or any(one.half is None for one in against):
+            continue
+        told += 1
+        highest += all(one.mean <= 0 for one in against)
+        level += not any(one.excludes_zero and one.mean > 0 for one in against)
+    return highest, level, told
+
+
 def document(table: Table, seeds: Sequence[int], found: Sequence[Result]) -> dict[str, Any]:
     """Return everything as plain data for JSON: fractions, seconds, counts, and single runs."""
 
@@ -112,6 +133,7 @@ def document(table: Table, seeds: Sequence[int], found: Sequence[Result]) -> dic
             part: value and value.document() for part, value in figures.items()
         }
 
+    highest, level, told = unbeaten(found, table)
     return {
         "table": table.name,
         "title": table.options.title,
@@ -120,6 +142,12 @@ def document(table: Table, seeds: Sequence[int], found: Sequence[Result]) -> dic
         "interval": "95 %, Student's t over seeds; differences are paired by seed",
         "sees_more": table.options.sees_more,
         "not_run": table.options.not_run,
+        "standing": {
+            "cells": told,
+            "highest_mean": highest,
+            "nobody_surely_ahead": level,
+            "against": [vars(one) for one in standings(found, methods(found, table))],
+        },
         "cells": [
             {
                 "name": result.cell.name,

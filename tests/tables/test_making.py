@@ -12,7 +12,7 @@ from fedsa.scenario import Scenario
 from fedsa.tables import code
 from fedsa.tables.definition import load
 from fedsa.tables.making import Making
-from fedsa.tables.results import methods, results, standings
+from fedsa.tables.results import methods, results, standings, unbeaten
 from fedsa.tables.store import Store
 from tests.tables.conftest import measured
 
@@ -70,6 +70,8 @@ def test_the_page_tells_wins_losses_and_gaps(small: Path, tmp_path: Path) -> Non
     assert grid[9] == "| seeds | 3 of 3 | 1 of 3 |"
     two = page.index("### two")
     assert page[two + 4] == "| fedsa | not run | not run |"
+    told = "Of 4 cells 2 were run, 1 of them with enough seeds for an interval. In 0 of these 1 "
+    assert any(line.startswith(told) for line in page)
     assert "| scratch | 1 | 0 | 0 |" in page and "| random | 0 | 0 | 1 |" in page
     assert "- other data: not here" in page
     assert any(line.startswith("- 7 runs, 7 minutes in all: fedsa ") for line in page)
@@ -86,6 +88,10 @@ def test_the_json_has_every_run_and_can_be_gone_on_from(small: Path, tmp_path: P
     found = json.loads(published.read_text())
     assert [cell["status"] for cell in found["cells"]] == ["run", "run", "not run", "not run"]
     assert len(found["runs"]) == 7
+    assert found["standing"]["cells"] == 1 and found["standing"]["nobody_surely_ahead"] == 0
+    assert found["standing"]["against"][0] == {"method": "random"} | {
+        "ahead": 0, "level": 0, "behind": 1
+    }  # fmt: skip
     assert {"commit", "versions", "machine", "code", "queries", "bytes"} <= found["runs"][0].keys()
     again = Store(tmp_path / "elsewhere", published)
     known = again.all()
@@ -104,6 +110,18 @@ def test_a_result_of_ones_own_comes_before_a_published_one(small: Path, tmp_path
     store.put(scenario, measured(scenario, 0.5), {"code": "", **code.circumstances()})
     students = {r["metrics"]["student"] for r in store.all().values() if r["seed"] == 0}
     assert 0.5 in students and 0.80 not in students
+
+
+def test_methods_that_see_more_take_nobodys_place(small: Path, tmp_path: Path) -> None:
+    making = Making(load(small), (0, 1), tmp_path)
+    both = ("fedsa", "random")
+    for seed in (0, 1):
+        cell = making.table.cells[0]
+        put(making, cell.run(both, "fedsa", seed), 0.8, scratch=0.7, supervised=0.9)
+        put(making, cell.run(both, "random", seed), 0.74 + seed / 10)  # neither for sure
+    known = making._store.all()
+    found = results(making.table, (0, 1), known, dict.fromkeys(known, ""))
+    assert unbeaten(found, making.table) == (1, 1, 1)
 
 
 def test_those_that_see_more_come_last(small: Path, tmp_path: Path) -> None:
