@@ -60,14 +60,14 @@ def cover(features: NDArray[np.float64], count: int, seed: int) -> Covering:
     if items > max(SAMPLE, count):
         draw = numpy_generator(seed, "covering")
         sample = np.sort(draw.choice(items, max(SAMPLE, count), replace=False))
-    home = _nearest(features, _centres(features[sample], count))
+    home = nearest(features, _centres(features[sample], count))
     # A centre to which no item is nearest (equal items) stands for nothing and is left to others.
     masses = np.bincount(home, minlength=count) / items
     order = np.argsort(-masses, kind="stable")
     order = order[: int((masses > 0).sum())]
     place = np.full(count, -1)
     place[order] = np.arange(len(order))
-    chosen = [_typical(features, np.flatnonzero(home == cluster)) for cluster in order]
+    chosen = [typical(features, np.flatnonzero(home == cluster)) for cluster in order]
     found = np.array(chosen, np.int64)
     home, masses = place[home], masses[order]
     if len(found) < count:
@@ -84,7 +84,7 @@ def _centres(features: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     return np.stack([features[cluster == one].mean(axis=0) for one in np.unique(cluster)])
 
 
-def _nearest(features: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.int64]:
+def nearest(features: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the nearest centre of each item, ``(n,)``, some thousand items at a time."""
     parts = [
         cdist(features[start : start + SAMPLE], centres).argmin(axis=1)
@@ -93,7 +93,7 @@ def _nearest(features: NDArray[np.float64], centres: NDArray[np.float64]) -> NDA
     return np.concatenate(parts)
 
 
-def _typical(features: NDArray[np.float64], members: NDArray[np.int64]) -> int:
+def typical(features: NDArray[np.float64], members: NDArray[np.int64]) -> int:
     """Return the member whose nearest neighbours among the members are the nearest."""
     members = members[:: -(-len(members) // SAMPLE)]  # of huge clusters a part will do
     near = min(NEAR, len(members) - 1)
