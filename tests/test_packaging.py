@@ -47,6 +47,7 @@ def test_the_whole_library_is_there(wheel: Mapping[str, bytes]) -> None:
 def test_the_app_travels_as_data(wheel: Mapping[str, bytes]) -> None:
     travelled = {name.removeprefix("fedsa/_app/") for name in wheel if "/_app/" in name}
     wanted = {"pyproject.toml", "LICENSE", "simulations/quickstart.toml"}
+    wanted |= {"simulations/tables/single-task.toml"}
     for folder in ("clients", "server", "strategies"):
         wanted |= {
             path.relative_to(CHECKOUT).as_posix() for path in CHECKOUT.glob(f"{folder}/*.py")

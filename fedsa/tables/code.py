@@ -17,6 +17,7 @@ from fedsa.runs.folder import versions
 from fedsa.scenario import Scenario
 
 APART = (
+    "_app",  # the app's folders as a wheel has them; they are counted by themselves
     "bench",
     "cli",
     "deploy",
