@@ -11,11 +11,10 @@ with probability 1 - delta over their draw:
   labels of the certificate too.
 
 With a few hundred labels the first is the tighter one, as Foong et al. (NeurIPS 2021) found in
-general. Both hold as well for labels drawn without replacement from a finite set of items, or by
-class in proportion, and for the error rate on that set: the count of errors is then a sum of
-independent trials with uneven chances, whose tails lie within the binomial's (Hoeffding, Annals of
-Mathematical Statistics 1956), and exp(n kl), being convex, has no larger mean (Hoeffding, JASA
-1963, theorem 4).
+general. Draws without replacement from a finite collection, or by class in proportion, are covered
+too, for a predictor fixed before: the count of errors is then a sum of independent trials with
+uneven chances, whose tails lie within the binomial's (Hoeffding, Annals of Mathematical Statistics
+1956), and exp(n kl), being convex, has no larger mean (Hoeffding, JASA 1963, theorem 4).
 """
 
 from __future__ import annotations
