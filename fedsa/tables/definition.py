@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -27,6 +27,9 @@ class Part(Options):
     title: str
     vary: dict[str, Names] = Field(default_factory=dict)
     """Axis to its settings in this part; those of the last axis are the columns."""
+    compare: Literal["methods", "columns"] = "methods"
+    """What differences are from: the first method of the same cell, or the same method in the first
+    column, which is what an ablation asks."""
 
 
 class TableOptions(Options):

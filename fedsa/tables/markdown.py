@@ -7,7 +7,7 @@ from itertools import groupby
 
 from fedsa.runs.compare import figure
 from fedsa.tables.definition import Part, Table
-from fedsa.tables.results import Result, methods, standings, unbeaten
+from fedsa.tables.results import Result, apart, methods, standings, unbeaten
 
 MISSING = "not run"
 _COSTS = (("queries", "queries", 1, 0), ("bytes", "MB", 1e-6, 1), ("seconds", "seconds", 1, 0))
@@ -35,11 +35,13 @@ def markdown(table: Table, seeds: Sequence[int], found: Sequence[Result], comman
     lines += ["```sh", command, "```", "", *_legend(table)]
     for part, cells in table.parts:
         lines += [f"## {part.title}", ""] if part.title else []
+        if part.compare == "columns":
+            lines += ["Differences here are from the first column, of the same method.", ""]
         own = [by_place[tuple(cell.settings.values())] for cell in cells]
         for heading, columns in _grids(part, own):
             lines += [f"### {heading}", ""] if heading else []
             lines += [*_grid(table, part, columns, names, seeds), ""]
-    lines += [*_standing(table, found, names)]
+    lines += _standing(table, found, names) if len(names) > 1 else []
     if options.not_run:
         lines += ["## Not run here", ""]
         lines += [f"- {what}: {why}" for what, why in options.not_run.items()] + [""]
@@ -72,7 +74,8 @@ def _grid(
     heads = [result.cell.settings[axis] if axis else result.cell.name for result in columns]
     lines = [_row(axis or "method", heads), _row("---", ["--:"] * len(columns))]
     for name in names:
-        cells = [_cell(result, name) for result in columns]
+        first = columns[0] if part.compare == "columns" else None
+        cells = [_cell(result, name, first) for result in columns]
         if any(cell != MISSING for cell in cells) or name in table.options.strategies:
             lines.append(
                 _row(f"{name} (sees more)" if name in table.options.sees_more else name, cells)
@@ -88,12 +91,15 @@ def _grid(
     return lines
 
 
-def _cell(result: Result, method: str) -> str:
+def _cell(result: Result, method: str, first: Result | None) -> str:
     if method not in result.rows:
         return MISSING
     row = result.rows[method]
     text = figure(row.metric, 100, 2)
-    return text + (f"<br>{figure(row.difference, 100, 2, sign=True)}" if row.difference else "")
+    difference = row.difference
+    if first is not None:
+        difference = None if result is first else apart(result, first, method)
+    return text + (f"<br>{figure(difference, 100, 2, sign=True)}" if difference else "")
 
 
 def _cost(result: Result, method: str, name: str, factor: float, digits: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedsa.runs.compare import Row, compared
+from fedsa.runs.intervals import Interval, interval
 from fedsa.tables.cells import Cell, key
 from fedsa.tables.definition import Table
 from fedsa.tables.store import Record, run_of
@@ -74,6 +75,21 @@ def results(
         rows = compared(cell.name, runs, strategies[0]) if runs else []
         old = sum(record["code"] != now[record["key"]] for record in records)
         found.append(Result(cell, {row.method: row for row in rows}, records, old))
+    return found
+
+
+def apart(one: Result, other: Result, method: str) -> Interval | None:
+    """Return a method's metric in one cell minus that in another, paired by seed."""
+    mine, theirs = _by_seed(one, method), _by_seed(other, method)
+    return interval([mine[seed] - theirs[seed] for seed in sorted(set(mine) & set(theirs))])
+
+
+def _by_seed(result: Result, method: str) -> dict[int, float]:
+    found = {}
+    for record in result.records:
+        name = "student" if record["strategy"] == method else method
+        if name in record["metrics"]:
+            found[record["seed"]] = record["metrics"][name]
     return found
 
 

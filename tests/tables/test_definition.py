@@ -118,3 +118,15 @@ def test_the_page_on_tables_has_one_that_works(tmp_path: Path) -> None:
         "1 %, conv",
         "1 %, resnet8",
     ]
+
+
+def test_who_lies_takes_no_data_from_who_is_honest() -> None:
+    cells = load(find("robustness")).cells
+    assert len({cell.scenario.teachers[0] for cell in cells}) == 1
+    for cell in cells:
+        honest, *others = cell.scenario.pool()[11:]
+        assert honest.id == "honest-12" and all(not one.relevant for one in others)
+        assert all(one.data != honest.data for one in others)  # shards are drawn by dataset
+        share = len(others) / len(cell.scenario.pool())
+        told = cell.name.split(" %")[0]
+        assert share == pytest.approx(int(told) / 100 if told.isdigit() else 0.0)

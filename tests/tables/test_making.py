@@ -77,6 +77,27 @@ def test_the_page_tells_wins_losses_and_gaps(small: Path, tmp_path: Path) -> Non
     assert any(line.startswith("- 7 runs, 7 minutes in all: fedsa ") for line in page)
 
 
+def test_columns_may_be_compared_with_the_first(small: Path, tmp_path: Path) -> None:
+    small.write_text(
+        small.read_text()
+        .replace('"First"', '"First"\ncompare = "columns"')
+        .replace(', "random"', "")
+    )
+    making = Making(load(small), (0, 1, 2), tmp_path / "out")
+    few, many = making.table.cells[:2]
+    for seed in (0, 1, 2):  # the seeds move both, the difference is four points all the same
+        moved = seed / 100
+        put(making, few.run(("fedsa",), "fedsa", seed), 0.80 + moved, scratch=0.6, supervised=0.9)
+        if seed:
+            more = many.run(("fedsa",), "fedsa", seed)
+            put(making, more, 0.84 + moved, scratch=0.6, supervised=0.9)
+    page = making.write().read_text().splitlines()
+    grid = page[page.index("### all") + 2 :]
+    assert "Differences here are from the first column, of the same method." in page
+    assert grid[2] == "| fedsa | 81.00 ± 2.48 | 85.50 ± 6.35<br>+4.00 ± 0.00 * |"
+    assert grid[3] == "| scratch | 60.00 ± 0.00 | 60.00 ± 0.00<br>+0.00 ± 0.00 |"
+
+
 def test_an_empty_table_says_so(small: Path, tmp_path: Path) -> None:
     page = Making(load(small), (0,), tmp_path / "out").write().read_text()
     assert "Nothing was run yet." in page and "```sh\nfedsa table small\n```" in page
