@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fedsa.app_folder import app_root
 from fedsa.runs.finished import read_run
-from fedsa.runs.folder import write_json
+from fedsa.runs.folder import RunFolder, write_json
 from fedsa.scenario import Scenario
 from fedsa.tables import code
 from fedsa.tables.cells import Cell, key
@@ -70,7 +70,9 @@ class Making:
 
     def keep(self, run: Scenario, folder: Path) -> None:
         """Keep the result of a run that has finished."""
-        made = {"code": code.digest(run), **code.circumstances()}
+        told = RunFolder(folder).events("baseline")
+        moved = {event["name"]: event["bytes"] for event in told if "bytes" in event}
+        made = {"moved": moved, "code": code.digest(run), **code.circumstances()}
         self._store.put(run, read_run(folder), made)
 
     def write(self) -> Path:

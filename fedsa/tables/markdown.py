@@ -7,7 +7,7 @@ from itertools import groupby
 
 from fedsa.runs.compare import figure
 from fedsa.tables.definition import Part, Table
-from fedsa.tables.results import Result, apart, methods, standings, unbeaten
+from fedsa.tables.results import Result, apart, methods, moved, standings, unbeaten
 
 MISSING = "not run"
 _COSTS = (("queries", "queries", 1, 0), ("bytes", "MB", 1e-6, 1), ("seconds", "seconds", 1, 0))
@@ -84,6 +84,9 @@ def _grid(
         lines.append(
             _row(label, [_cost(result, names[0], part_name, factor, digits) for result in columns])
         )
+    for name in names:
+        if any(accounts := [moved(result, name) for result in columns]):
+            lines.append(_row(f"MB of {name}", [figure(one, 1e-6, 1) for one in accounts]))
     counts = [f"{len(r.seeds)} of {len(seeds)}" + (" †" if r.old else "") for r in columns]
     lines.append(_row("seeds", counts))
     if any(result.old for result in columns):
@@ -114,9 +117,13 @@ def _standing(table: Table, found: Sequence[Result], names: Sequence[str]) -> li
     lines = [
         f"## How the methods stand against {names[0]}",
         "",
-        f"Of {len(found)} cells {run} were run, {told} of them with enough seeds for an interval. "
-        f"In {highest} of these {told} no method that sees as much has a higher mean, in {level} "
-        "none is surely ahead.",
+        f"Of {len(found)} cells {run} were run, {told} of them with enough seeds for an interval."
+        + (
+            f" In {highest} of these {told} no method that sees as much has a higher mean, in "
+            f"{level} none is surely ahead."
+            if told
+            else ""
+        ),
         "",
         _row("method", [f"{names[0]} ahead", "neither for sure", f"{names[0]} behind"]),
         _row("---", ["--:"] * 3),

@@ -84,6 +84,12 @@ def apart(one: Result, other: Result, method: str) -> Interval | None:
     return interval([mine[seed] - theirs[seed] for seed in sorted(set(mine) & set(theirs))])
 
 
+def moved(result: Result, method: str) -> Interval | None:
+    """Return the bytes of a baseline that has an account of its own; None for all others."""
+    accounts = (record.get("moved", {}) for record in result.records)
+    return interval([float(account[method]) for account in accounts if method in account])
+
+
 def _by_seed(result: Result, method: str) -> dict[int, float]:
     found = {}
     for record in result.records:

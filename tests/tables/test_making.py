@@ -19,7 +19,7 @@ from tests.tables.conftest import measured
 
 def put(making: Making, scenario: Scenario, student: float, **others: float) -> None:
     """Keep a made-up result as if it had been run just now."""
-    made = {"code": code.digest(scenario), **code.circumstances()}
+    made = {"moved": {"scratch": 3e8}, "code": code.digest(scenario), **code.circumstances()}
     making._store.put(scenario, measured(scenario, student, **others), made)
 
 
@@ -67,7 +67,8 @@ def test_the_page_tells_wins_losses_and_gaps(small: Path, tmp_path: Path) -> Non
     assert grid[4].startswith("| scratch | 61.00 ± 2.48<br>-20.00 ± 0.00 * | 90.00<br>+0.00 |")
     assert grid[5].startswith("| supervised (sees more) | 90.00 ± 0.00<br>+9.00 ± 2.48 * |")
     assert grid[6] == "| queries | 1,000 ± 0 | 1,000 |"
-    assert grid[9] == "| seeds | 3 of 3 | 1 of 3 |"
+    assert grid[9] == "| MB of scratch | 300.0 ± 0.0 | 300.0 |"
+    assert grid[10] == "| seeds | 3 of 3 | 1 of 3 |"
     two = page.index("### two")
     assert page[two + 4] == "| fedsa | not run | not run |"
     told = "Of 4 cells 2 were run, 1 of them with enough seeds for an interval. In 0 of these 1 "
