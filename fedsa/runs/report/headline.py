@@ -14,6 +14,8 @@ NAMES = {
     "uniform": "All teachers, equal weights",
     "best_single": "Best single teacher",
     "supervised": "The labels of all items, no teachers",
+    "transfer": "The best teacher's weights, fine-tuned",
+    "reference_fedsa": "FedSA as published, inside teachers",
 }
 
 
