@@ -29,7 +29,7 @@ def show(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
     console.print(results)
     if certified := summary.get("certificate"):
         for sentence in sentences(certified):
-            console.print(f"certificate: {sentence}", highlight=False)
+            console.print(f"certificate: {sentence}", highlight=False, soft_wrap=True)
     last = summary["rounds"][-1]
     events = folder.events("selection")
     reasons = events[-1].get("reasons", {}) if events else {}
