@@ -94,6 +94,8 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # Whoever runs the tests in a shell's background has it ignored, and so would this.
+            preexec_fn=_heed_interrupts,
         )
 
     def run(self, *arguments: str | Path) -> tuple[int, str]:
@@ -101,6 +103,10 @@ class Command:
         process = self.start(*arguments)
         said, _ = process.communicate(timeout=200)
         return process.returncode, said
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def events(folder: Path) -> list[dict[str, Any]]:
