@@ -21,6 +21,9 @@ SIGHT = 16
 EYES = 2
 """Untrained networks whose features are taken."""
 
+JUDGED = 1000
+"""Labels that teachers are judged by, at most: more hardly tell more, and cost their square."""
+
 SHUFFLES = 12
 """Shuffled copies of the labels that show what LEEP says when there is nothing to say."""
 
@@ -64,6 +67,7 @@ class Layers:
 
 def measure(evidence: Evidence) -> dict[str, Layers]:
     """Measure every layer for every teacher that can be reached, in sorted order."""
+    evidence = replace(evidence, problem=_judged(evidence.problem))
     problem, answers = evidence.problem, evidence.answers
     names = sorted(evidence.teachers)
     heard = {name: _heard(evidence, name) for name in names}
@@ -94,6 +98,16 @@ def measure(evidence: Evidence) -> dict[str, Layers]:
             error=validity[2] if validity else None,
         )
     return out
+
+
+def _judged(problem: Problem) -> Problem:
+    """Return the problem with :data:`JUDGED` of its labels, drawn at random, if it has more."""
+    if len(problem.labels) <= JUDGED:
+        return problem
+    generator = torch_generator(problem.seed, "selection", "judged")
+    mark = torch.zeros(len(problem.labels), dtype=torch.bool)
+    mark[torch.randperm(len(mark), generator=generator)[:JUDGED]] = True
+    return _part(problem, mark)
 
 
 def _heard(evidence: Evidence, name: str) -> Tensor:
