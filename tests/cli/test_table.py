@@ -100,11 +100,13 @@ def test_a_cell_that_was_killed_is_gone_on_with(tmp_path: Path, tiny: Path) -> N
         assert process.poll() is None, process.communicate()
     folder = folders[0].parent
     wait_for(folder, process, lambda event: event.get("phase") == "first look", 1)
-    server(folder).suspend()  # lest it finish on its own
+    orphan = server(folder)
+    orphan.suspend()  # lest it finish on its own
     process.kill()
     process.communicate()
+    assert orphan.is_running()
     code, said = command.run(*given)
-    assert code == 0, said
+    assert code == 0 and not orphan.is_running(), said
     assert list(runs.iterdir()) == [folder]
     assert sum(event["event"] == "started" for event in events(folder)) == 2
     assert_nothing_left(folder)
