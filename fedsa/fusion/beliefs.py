@@ -1,8 +1,9 @@
 """What the selected teachers' answers say about the new task, item by item, before distillation.
 
-Three steps, all closed form or convex. The stack reads the answers with the labels; its beliefs
-are calibrated to the class shares that the labels show; a discriminant fitted on the whole
-transfer set under these beliefs adds how the answers are distributed, which a few labels cannot.
+The stack reads the answers with the labels, each teacher by its competence around the item; its
+beliefs are calibrated to the class shares that the labels show; a discriminant fitted on the whole
+transfer set under these beliefs adds how the answers are distributed, which a few labels cannot;
+and what is believed of an item spreads to those that are answered alike.
 """
 
 from __future__ import annotations
@@ -13,17 +14,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fedsa.fusion.spreading import spread
 from fedsa.fusion.stack import features, regress
+from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
+from fedsa.prototypes.competence import clusters, competence
 
 SHARE = 0.05
 """Weight of an unlabelled item against a labelled one in the discriminant."""
 RIDGE = 0.1
 """Share of the mean variance added to every direction."""
 ITERATIONS = 20
+FEW = 30.0
+"""Labels a class at which the discriminant has half the say that it has with the fewest: with many,
+the stack speaks for itself."""
 
 
-def beliefs(problem: Problem, answers: Answers, weights: Mapping[str, float]) -> Tensor:
+def beliefs(
+    problem: Problem,
+    answers: Answers,
+    weights: Mapping[str, float],
+    options: FusionOptions | None = None,
+) -> Tensor:
     """Return q(y|x) on the transfer set, ``(n, C)``; labelled items have their labels.
 
     Parameters
@@ -34,16 +46,31 @@ def beliefs(problem: Problem, answers: Answers, weights: Mapping[str, float]) ->
         The teachers' answers.
     weights : Mapping[str, float]
         The selection's weights; teachers without a positive one are left out.
+    options : FusionOptions | None
+        Whether competence counts, and how far beliefs spread.
     """
+    options = options or FusionOptions()
     classes, where, labels = problem.task.outputs, problem.labelled, problem.labels
     truth = F.one_hot(labels, classes).to(torch.float32)
     prior = problem.shares
-    columns = features(answers, weights)
-    items = answers.covered(weights)
+    plain = features(answers, weights)
+    items = torch.unique(torch.cat([answers.covered(weights), where]))
+    columns = plain
+    if options.competence:
+        a = torch.zeros(len(plain), options.prototypes)
+        a[items] = clusters(plain[items], options.prototypes, problem.seed)
+        columns = features(answers, weights, competence(answers, a, weights))
     stack = calibrate(regress(columns, where, labels, classes), prior, items)
     gaussian = discriminant(columns, stack, where, truth, items)
     logs = (stack.clamp_min(1e-6).log() + gaussian.clamp_min(1e-6).log()) / 2
+    if options.spreading > 0:
+        part = 0.5 * FEW / (FEW + len(labels) / classes)
+        logs = (1 - part) * stack.clamp_min(1e-6).log() + part * gaussian.clamp_min(1e-6).log()
     found = calibrate(logs.softmax(dim=1), prior, items)
+    if options.spreading > 0:
+        among = torch.searchsorted(items, where)
+        found[items] = spread(plain[items], found[items], among, truth, options.spreading)
+        found = calibrate(found, prior, items)
     found[where] = truth
     return found
 
