@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fedsa.fusion.stack import features, regress
+from fedsa.fusion.stack import features, regress, ridge
 from fedsa.problem import Answers, Problem
 
 SHARE = 0.05
@@ -26,6 +26,9 @@ ITERATIONS = 20
 def beliefs(problem: Problem, answers: Answers, weights: Mapping[str, float]) -> Tensor:
     """Return q(y|x) on the transfer set, ``(n, C)``; labelled items have their labels.
 
+    Of several heads each has its own, side by side; a head of values has those of a ridge
+    regression on the answers.
+
     Parameters
     ----------
     problem : Problem
@@ -35,11 +38,25 @@ def beliefs(problem: Problem, answers: Answers, weights: Mapping[str, float]) ->
     weights : Mapping[str, float]
         The selection's weights; teachers without a positive one are left out.
     """
+    columns = features(answers, weights)
+    items = answers.covered(weights)
+    parts = [
+        _classes(part, columns, items) if part.task.distributions else _values(part, columns)
+        for _, part in problem.parts()
+    ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def _values(problem: Problem, columns: Tensor) -> Tensor:
+    found = ridge(columns, problem.labelled, problem.labels)
+    found[problem.labelled] = problem.labels
+    return found
+
+
+def _classes(problem: Problem, columns: Tensor, items: Tensor) -> Tensor:
     classes, where, labels = problem.task.outputs, problem.labelled, problem.labels
     truth = F.one_hot(labels, classes).to(torch.float32)
     prior = problem.shares
-    columns = features(answers, weights)
-    items = answers.covered(weights)
     stack = calibrate(regress(columns, where, labels, classes), prior, items)
     gaussian = discriminant(columns, stack, where, truth, items)
     logs = (stack.clamp_min(1e-6).log() + gaussian.clamp_min(1e-6).log()) / 2

@@ -21,7 +21,6 @@ from fedsa.runs.run import Run, measure
 from fedsa.scenario import Scenario
 from fedsa.seeding import derive, torch_generator
 from fedsa.strategy import AllTeachersGone, Amalgamation, Wiring
-from fedsa.task import Classification
 
 _TEACHERS = "teachers.json"
 _ABSENT = "It did not join: its model does not load, or its client did not start."
@@ -66,8 +65,9 @@ def conduct(grid: Any, scenario: Scenario, split: Split, folder: RunFolder, reci
                 raise
             gone = error
         metrics = beside.end()
+        heads = {name: beside.heads[name] for name in metrics if name in beside.heads}
     status = "teachers-gone" if gone else "finished"
-    products.write(grid, run, status, metrics, startup, begin)
+    products.write(grid, run, status, metrics, startup, begin, heads)
     if gone:
         raise gone
     folder.emit("finished", status=status)
@@ -82,7 +82,7 @@ def make_problem(scenario: Scenario, split: Split) -> Problem:
     shuffled = torch.randperm(count, generator=torch_generator(scenario.seed, "probe"))
     first = torch.cat([labelled, shuffled[~torch.isin(shuffled, labelled)]])
     return Problem(
-        task=Classification(split.classes),
+        task=split.task,
         transfer=split.transfer,
         labelled=labelled,
         labels=torch.from_numpy(split.labels),
@@ -95,7 +95,7 @@ def make_problem(scenario: Scenario, split: Split) -> Problem:
 
 
 def _prepare(scenario: Scenario, split: Split, folder: RunFolder, recipe: Recipe) -> Run:
-    baselines.check(scenario.baselines)
+    baselines.check(scenario.baselines, bool(scenario.task.heads))
     problem = make_problem(scenario, split)
     test_inputs, test_labels = to_float(split.test_inputs), torch.from_numpy(split.test_labels)
     absent = {teacher.id for teacher in scenario.pool()}

@@ -52,7 +52,7 @@ def test_the_loss_is_the_weighted_sum_of_each_teachers_own(
             for y in range(widths[i]):
                 predicted = sum(float(a[item, m] * block[m, y]) for m in range(prototypes))
                 expected -= float(weights[i] * answers[i][item, y]) * math.log(predicted) / 4
-    found = model.cross_entropy(a, torch.cat(answers, dim=1), weights)
+    found = model.misfit(a, torch.cat(answers, dim=1), weights)
     assert math.isclose(float(found.detach()), expected, rel_tol=1e-4, abs_tol=1e-5)
 
 
@@ -64,7 +64,7 @@ def test_fitting_the_emissions_finds_the_teachers_mean_answer_on_each_prototype(
     optimiser = torch.optim.Adam(model.parameters(), lr=0.1)
     for _ in range(300):
         optimiser.zero_grad()
-        model.cross_entropy(a, answers, torch.ones(1)).backward()
+        model.misfit(a, answers, torch.ones(1)).backward()
         optimiser.step()
     expected = torch.tensor([[0.7, 0.3], [0.2, 0.8]])
     torch.testing.assert_close(model.emission.detach(), expected, atol=1e-3, rtol=0)
