@@ -86,10 +86,15 @@ def target_of(what: str, name: str, array: np.ndarray, test: np.ndarray) -> Targ
             "numbers or names (n,), labels as booleans (n, k), masks as booleans (n, h, w), "
             "quantities as numbers from 0 to 1 (n,) or (n, k)."
         )
-    flat = [part.reshape(len(part), -1).astype(np.float32) for part in (array, test)]
+    if test.shape[1:] != array.shape[1:]:
+        raise DataError(
+            f"{what}: '{name}' has the shape {array.shape[1:]} of an item, but {test.shape[1:]} of "
+            "a test item; both must be alike."
+        )
+    count = int(np.prod(array.shape[1:]))
+    flat = [part.reshape(len(part), count).astype(np.float32) for part in (array, test)]
     if kind == "mask":
         height, width = array.shape[1:]
         return Target(Segmentation.of(height, width), *flat)
-    count = int(np.prod(array.shape[1:]))
     names = (name,) if count == 1 else tuple(f"{name} {place + 1}" for place in range(count))
     return Target(MultiLabel(names) if kind == "labels" else Regression(names), *flat)

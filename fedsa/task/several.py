@@ -21,13 +21,33 @@ class Several:
     ----------
     tasks : Mapping[str, Task]
         The heads, in order; none of them itself of several.
+    units : Mapping[str, float] | None
+        By head, what its loss is measured in; see :meth:`measured`. By default one each.
     """
 
     kind = "several"
     distributions = False
 
-    def __init__(self, tasks: Mapping[str, Task]) -> None:
-        self.tasks = dict(tasks)
+    def __init__(self, tasks: Mapping[str, Task], units: Mapping[str, float] | None = None) -> None:
+        self.tasks, self.units = dict(tasks), dict(units or {})
+
+    def measured(self, labels: Tensor) -> Several:
+        """Return the same heads, each with its loss in units of what it costs not to look.
+
+        That is the loss of the labels' mean answer. Else a mask, of which most cells are empty,
+        would count for a fifth of what a class does, and be learnt late.
+
+        Parameters
+        ----------
+        labels : Tensor
+            ``(m, width)`` the labels that are known.
+        """
+        units = {}
+        for head in self.heads:
+            own = head.labels(labels)
+            blind = head.task.truth(own).mean(dim=0, keepdim=True).expand(len(own), -1)
+            units[head.name] = max(1e-3, float(head.task.loss(head.task.raw(blind), own)))
+        return Several(self.tasks, units)
 
     @cached_property
     def heads(self) -> tuple[Head, ...]:
@@ -75,7 +95,9 @@ class Several:
         """Return the sum of the heads' losses; ``target`` is labels, or answers of all heads."""
         answers = target if target.shape[1] == self.outputs else self.truth(target)
         losses = [
-            head.task.loss(raw[:, head.columns], answers[:, head.columns]) for head in self.heads
+            head.task.loss(raw[:, head.columns], answers[:, head.columns])
+            / self.units.get(head.name, 1.0)
+            for head in self.heads
         ]
         return torch.stack(losses).sum()
 
