@@ -80,6 +80,7 @@ class CompactAnswers:
         rows = np.asarray(probabilities, dtype=np.float32)
         if form not in FORMS:
             raise MessageError(f"There is no answer form '{form}': use {' or '.join(FORMS)}.")
+        check_choice("answers' kind", kind, KINDS)
         if rows.ndim != 2 or not np.all(rows >= 0) or not np.all(np.isfinite(rows)):
             raise MessageError("Answers to encode must be rows of finite, non-negative numbers.")
         if kind == "values" and not np.all(rows <= 1.0):

@@ -91,3 +91,18 @@ def test_coverage_by_hand_and_of_an_empty_prototype() -> None:
     found = coverage(a, torch.tensor([[1.0, 0.4], [0.0, 0.0]]))
     expected = torch.tensor([[1.2 / 1.5, 0.4, 0.0], [0.0, 0.0, 0.0]])
     torch.testing.assert_close(found, expected)
+
+
+def test_teachers_of_values_are_fitted_by_squares_beside_teachers_of_distributions() -> None:
+    """Item by item; an item not asked, below zero, adds nothing."""
+    model, a = TeacherEmissions(3, [2, 2], [False, True]), simplex(4, 3, 0)
+    told, values = simplex(4, 2, 1), torch.rand(4, 2)
+    values[1] = -1.0
+    weights, emission = torch.tensor([0.3, 2.0]), model.emission.detach()
+    assert torch.equal(emission[:, 2:], model.scores[:, 2:].detach().sigmoid())
+    predicted = a @ emission
+    first = -(told * predicted[:, :2].log()).sum() / 4
+    errors = (values - predicted[:, 2:]).square().sum(dim=1)
+    second = (errors[0] + errors[2] + errors[3]) / 4
+    found = model.misfit(a, torch.cat([told, values], dim=1), weights).detach()
+    torch.testing.assert_close(found, 0.3 * first + 2.0 * second)
