@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from fedsa.data.transfer import TransferSet, to_float
 from fedsa.options import StudentOptions
-from fedsa.task import Head, Task
+from fedsa.task import Head, Several, Task
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,20 @@ class Problem:
             return [(heads[0], self)]
         return [
             (head, replace(self, task=head.task, labels=head.labels(self.labels))) for head in heads
+        ]
+
+    def alone(self) -> list[Problem]:
+        """Return a problem of several heads for each of them, as one would pose it by itself."""
+        task = self.task
+        assert isinstance(task, Several), "one head has no others"
+        return [
+            replace(
+                self,
+                task=task.only(head.name),
+                labels=self.labels[:, head.label : head.label + head.task.width],
+            )
+            for head in task.heads
+            if head.label is not None
         ]
 
     @cached_property

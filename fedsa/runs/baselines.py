@@ -198,8 +198,8 @@ def _train_each(
     """Train a student for each head alone, each with the whole budget and its own teachers."""
     torch.set_num_threads(threads)
     raw = []
-    for (_, part), own in zip(problem.parts(), weights, strict=True):
-        fused = PrototypeFusion().fit(part, answers, own, Stage(), {})
+    for alone, own in zip(problem.alone(), weights, strict=True):
+        fused = PrototypeFusion().fit(alone, answers, own, Stage(), {})
         raw.append(outputs(fused.student, test[0]))
     return _measured(problem.task, torch.cat(raw, dim=1), test[1])
 

@@ -49,6 +49,10 @@ class Several:
             units[head.name] = max(1e-3, float(head.task.loss(head.task.raw(blind), own)))
         return Several(self.tasks, units)
 
+    def only(self, name: str) -> Several:
+        """Return the task of one head, in its unit."""
+        return Several({name: self.tasks[name]}, self.units)
+
     @cached_property
     def heads(self) -> tuple[Head, ...]:
         """The heads with their columns."""

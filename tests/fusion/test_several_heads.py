@@ -185,3 +185,17 @@ def test_single_heads_are_problems_of_their_own(made: tuple[Problem, Answers, Te
     assert digit.labels.dtype == torch.int64 and digit.shares.shape == (10,)
     alone = replace(digit)
     assert [part is alone for _, part in alone.parts()] == [True]
+
+
+def test_a_head_posed_by_itself_has_its_unit_and_its_labels(
+    made: tuple[Problem, Answers, Tensor],
+) -> None:
+    problem = made[0]
+    assert isinstance(problem.task, Several)
+    for head, alone in zip(problem.task.heads, problem.alone(), strict=True):
+        assert isinstance(alone.task, Several) and list(alone.task.tasks) == [head.name]
+        (own,) = alone.task.heads
+        torch.testing.assert_close(own.labels(alone.labels), head.labels(problem.labels))
+        even = alone.task.truth(alone.labels).mean(dim=0, keepdim=True).expand(LABELS, -1)
+        loss = alone.task.loss(alone.task.raw(even), alone.labels)
+        assert float(loss) == pytest.approx(1.0, rel=1e-3)
