@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fedsa.fusion.heads import own_weights
 from fedsa.fusion.stack import features, regress, ridge
 from fedsa.problem import Answers, Problem
 
@@ -26,8 +27,8 @@ ITERATIONS = 20
 def beliefs(problem: Problem, answers: Answers, weights: Mapping[str, float]) -> Tensor:
     """Return q(y|x) on the transfer set, ``(n, C)``; labelled items have their labels.
 
-    Of several heads each has its own, side by side; a head of values has those of a ridge
-    regression on the answers.
+    Of several heads each has its own, side by side: of classes by the teachers that tell of them
+    (:func:`fedsa.fusion.heads.own_weights`), of values by a ridge regression on all answers.
 
     Parameters
     ----------
@@ -38,13 +39,15 @@ def beliefs(problem: Problem, answers: Answers, weights: Mapping[str, float]) ->
     weights : Mapping[str, float]
         The selection's weights; teachers without a positive one are left out.
     """
-    columns = features(answers, weights)
-    items = answers.covered(weights)
-    parts = [
-        _classes(part, columns, items) if part.task.distributions else _values(part, columns)
-        for _, part in problem.parts()
-    ]
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    items, found = answers.covered(weights), []
+    for head, part in problem.parts():
+        own = weights
+        if head.label is not None and part.task.distributions:
+            own = own_weights(part, answers, weights)
+        columns = features(answers, own)
+        classes = part.task.distributions
+        found.append(_classes(part, columns, items) if classes else _values(part, columns))
+    return found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
 
 def _values(problem: Problem, columns: Tensor) -> Tensor:

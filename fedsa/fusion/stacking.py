@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fedsa.fusion.base import Fused, Stage
 from fedsa.fusion.distil import distil
+from fedsa.fusion.heads import own_weights
 from fedsa.fusion.stack import features, regress, ridge
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
@@ -36,10 +37,12 @@ class Stacking:
         state: Mapping[str, Tensor],
     ) -> Fused:
         """Fit the stack, distil it; see :class:`fedsa.fusion.base.Fusion`."""
-        columns = features(answers, weights)
         where, parts = problem.labelled, []
         for head, part in problem.parts():
-            if head.task.distributions:
+            several, classes = head.label is not None, head.task.distributions
+            own = own_weights(part, answers, weights) if several and classes else weights
+            columns = features(answers, own)
+            if classes:
                 parts.append(regress(columns, where, part.labels, head.task.outputs))
             else:
                 parts.append(ridge(columns, where, part.labels))

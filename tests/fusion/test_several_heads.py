@@ -15,6 +15,7 @@ from fedsa.errors import RunError
 from fedsa.fusion import FUSIONS
 from fedsa.fusion.base import Fused, Stage
 from fedsa.fusion.beliefs import beliefs
+from fedsa.fusion.heads import own_weights
 from fedsa.fusion.training import outputs
 from fedsa.fusion.values import filled, units
 from fedsa.models import build
@@ -61,7 +62,7 @@ def made() -> tuple[Problem, Answers, Tensor]:
         labels=truth[:LABELS],
         probe=torch.arange(8),
         build=partial(build, "mlp", (64,), seed=1),
-        student=StudentOptions(model="mlp", embedding=16, steps=120, batch=32),
+        student=StudentOptions(model="mlp", embedding=16, steps=80, batch=32),
         seed=5,
     )
     generator = torch.Generator().manual_seed(0)
@@ -145,9 +146,8 @@ def test_a_head_alone_has_the_beliefs_that_it_has_among_others(
 ) -> None:
     problem, answers, _ = made
     together = beliefs(problem, answers, WEIGHTS)
-    for head, part in problem.parts():
-        alone = beliefs(part, answers, WEIGHTS)
-        torch.testing.assert_close(alone, together[:, head.columns])
+    for head, alone in zip(problem.task.heads, problem.alone(), strict=True):
+        torch.testing.assert_close(beliefs(alone, answers, WEIGHTS), together[:, head.columns])
 
 
 def test_units_make_what_is_not_explained_a_share(made: tuple[Problem, Answers, Tensor]) -> None:
@@ -199,3 +199,20 @@ def test_a_head_posed_by_itself_has_its_unit_and_its_labels(
         even = alone.task.truth(alone.labels).mean(dim=0, keepdim=True).expand(LABELS, -1)
         loss = alone.task.loss(alone.task.raw(even), alone.labels)
         assert float(loss) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_a_head_listens_to_the_teacher_that_knows_it(made: tuple[Problem, Answers, Tensor]) -> None:
+    """Among many that do not, whatever the selection for all heads gave them."""
+    problem, answers, truth = made
+    generator = torch.Generator().manual_seed(2)
+    others = {f"other-{i}": torch.rand((ITEMS, 40), generator=generator) for i in range(3)}
+    pool = Answers({"even": answers["even"], "low": answers["low"], **others}, list(others))
+    even = dict.fromkeys(pool, 0.2)
+    head, part = problem.parts()[0]
+    found = own_weights(part, pool, even)
+    assert min(found["even"], found["low"]) > 3 * max(found[name] for name in others)
+    about = beliefs(problem, pool, even)[LABELS:, head.columns]
+    plain = beliefs(part, pool, even)[LABELS:]  # a classification by itself takes weights as given
+    truths = head.labels(truth)[LABELS:]
+    right = [float((rows.argmax(dim=1) == truths).float().mean()) for rows in (about, plain)]
+    assert right[0] > right[1] + 0.1
