@@ -28,10 +28,13 @@ Positive = Annotated[int, Field(ge=1)]
 class TaskOptions(Options):
     """The new task and its data: what the student shall learn, and from how few labels."""
 
-    kind: Literal["classification"] = "classification"
+    kind: Literal["classification", "several"] = "classification"
+    """``several``: the ``heads``, all at once."""
     data: str = "fashion-mnist-mini"
     """Dataset name, path of an ``.npz`` file or a class-per-folder directory, or
     ``module:attribute``."""
+    heads: tuple[str, ...] = Field(default=(), strict=False)
+    """Targets of the data that the student shall learn together, where the kind is ``several``."""
     classes: tuple[str, ...] = Field(default=(), strict=False)
     """Classes of the task, by name; empty for all classes of the data."""
     groups: dict[str, Annotated[tuple[str, ...], Field(min_length=1, strict=False)]] = Field(
@@ -156,6 +159,8 @@ class TeacherOptions(Options):
     model: str = "conv"
     data: str = "fashion-mnist-mini"
     """As for the task; ``noise`` makes images of pure noise with random labels."""
+    task: str | None = None
+    """A target of the data that it knows, of any kind; without, the class."""
     classes: tuple[str, ...] = Field(default=(), strict=False)
     classes_each: Annotated[int, Field(ge=0)] = 0
     """Draw this many classes for each copy instead of naming them."""

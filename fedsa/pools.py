@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from fedsa import __version__, ready_made
+from fedsa.cache import cache
 from fedsa.data import path_of
 from fedsa.data.files import fingerprint
 from fedsa.data.shards import Shard
@@ -26,7 +27,7 @@ from fedsa.errors import DataError, RunError
 from fedsa.models import build
 from fedsa.options import SaliencyOptions, TeacherOptions
 from fedsa.private_training import Scaling, train
-from fedsa.saliency import METHODS
+from fedsa.saliency import METHODS, QUERY_ONLY
 from fedsa.scenario import Scenario
 from fedsa.seeding import derive
 
@@ -35,11 +36,6 @@ _SMALL = 30_000
 
 Progress = Callable[[str, int, int], None]
 """Called with the id of the teacher that is next, how many are done, and how many there are."""
-
-
-def cache() -> Path:
-    """Return the folder for what can be made again: ``$FEDSA_CACHE``, or ``~/.cache/fedsa``."""
-    return Path(os.environ.get("FEDSA_CACHE") or Path.home() / ".cache" / "fedsa")
 
 
 def pool_key(scenario: Scenario) -> str:
@@ -226,10 +222,11 @@ def _card(
     def numbers(values: np.ndarray) -> str:
         return toml([float(value) for value in values])
 
+    methods = METHODS.builtins if shard.task.distributions else QUERY_ONLY
     return (
         f"id = {toml(options.id)}\n"
-        'task = "classification"\n'
-        f"classes = {toml(shard.classes)}\n"
+        f"task = {toml(shard.task.kind)}\n"
+        f"classes = {toml(_outputs(shard))}\n"
         f"licence = {toml(shard.licence)}\n"
         f"architecture = {toml(options.model.rpartition(':')[2])}\n\n"
         "[model]\n"
@@ -244,9 +241,14 @@ def _card(
         "[saliency]\n"
         f"grid = {max(saliency.grid, SaliencyOptions().grid)}\n"
         f"bits = {max(saliency.bits, SaliencyOptions().bits)}\n"
-        f"methods = {toml(sorted({*METHODS.builtins, saliency.method}))}\n"
+        f"methods = {toml(sorted({*methods, saliency.method}))}\n"
         f"{_policy(options)}"
     )
+
+
+def _outputs(shard: Shard) -> object:
+    """Return what a card says of the outputs: their names, or how many cells a mask has."""
+    return len(shard.classes) if shard.task.kind == "segmentation" else shard.classes
 
 
 def _policy(options: TeacherOptions) -> str:

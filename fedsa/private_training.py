@@ -43,12 +43,14 @@ class Scaling:
 
 
 def train(model: nn.Module, scaling: Scaling, shard: Shard, epochs: int, seed: int) -> None:
-    """Train in place: cross-entropy, AdamW, cosine schedule, images shifted.
+    """Train in place: the task's loss, AdamW, cosine schedule.
+
+    Images are shifted where that leaves their labels true.
 
     Parameters
     ----------
     model : nn.Module
-        Maps scaled items to logits; left in evaluation mode.
+        Maps scaled items to raw outputs; left in evaluation mode.
     scaling : Scaling
         Applied to every batch after augmentation.
     shard : Shard
@@ -70,10 +72,10 @@ def train(model: nn.Module, scaling: Scaling, shard: Shard, epochs: int, seed: i
             order = order.repeat(2)  # batch normalisation needs two
         for batch in order.tensor_split(batches):
             items = inputs[batch]
-            if items.ndim == 4:
+            if items.ndim == 4 and shard.task.invariant:
                 items = augment(items, draw)
             optimiser.zero_grad()
-            torch.autograd.backward(F.cross_entropy(model(scaling(items)), labels[batch]))
+            torch.autograd.backward(shard.task.loss(model(scaling(items)), labels[batch]))
             optimiser.step()
             schedule.step()
     model.eval()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from fedsa.data.transfer import TransferSet, to_float
 from fedsa.options import StudentOptions
-from fedsa.task import Task
+from fedsa.task import Head, Several, Task
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Problem:
     labelled : Tensor
         ``(m,)`` indices of the labelled items in the transfer set.
     labels : Tensor
-        ``(m,)`` their labels.
+        ``(m,)`` their classes, or ``(m, width)`` float32 as the task has them.
     probe : Tensor
         ``(p,)`` indices of the items on which looks are compared.
     build : Callable[[int], nn.Module]
@@ -56,6 +56,8 @@ class Problem:
     def shares(self) -> Tensor:
         """The class shares of the transfer set as the labels show them: ``(C,)``, sum to one.
 
+        Of a classification only; several heads are problems each (:meth:`parts`).
+
         Labels drawn at random count alike; an item that was chosen counts for what it stands for,
         else rare kinds of items, which a good choice covers, would seem frequent. One label of
         each class is added (Laplace), so that no class is ruled out.
@@ -64,6 +66,29 @@ class Problem:
         weights = torch.ones(labels) if self.masses is None else labels * self.masses.float()
         counts = torch.zeros(classes).index_add_(0, self.labels, weights)
         return (counts + 1.0) / (labels + classes)
+
+    def parts(self) -> list[tuple[Head, Problem]]:
+        """Return each head of the task with the problem of it alone, in order."""
+        heads = self.task.heads
+        if len(heads) == 1 and heads[0].label is None:
+            return [(heads[0], self)]
+        return [
+            (head, replace(self, task=head.task, labels=head.labels(self.labels))) for head in heads
+        ]
+
+    def alone(self) -> list[Problem]:
+        """Return a problem of several heads for each of them, as one would pose it by itself."""
+        task = self.task
+        assert isinstance(task, Several), "one head has no others"
+        return [
+            replace(
+                self,
+                task=task.only(head.name),
+                labels=self.labels[:, head.label : head.label + head.task.width],
+            )
+            for head in task.heads
+            if head.label is not None
+        ]
 
     @cached_property
     def inputs(self) -> Tensor:
@@ -81,13 +106,21 @@ class Problem:
 class Answers(Mapping[str, Tensor]):
     """What each teacher answered on the transfer set so far.
 
-    Maps a teacher's id to ``(n, C_i)`` float32 rows on the simplex; items not asked (or not
-    answered) are rows of NaN. Iteration is in sorted order of ids, so that every reduction
-    over teachers adds in the same order.
+    Maps a teacher's id to ``(n, C_i)`` float32 rows on the simplex, or of values in [0, 1]; items
+    not asked (or not answered) are rows of NaN. Iteration is in sorted order of ids, so that every
+    reduction over teachers adds in the same order.
+
+    Parameters
+    ----------
+    answers : Mapping[str, Tensor]
+        By teacher.
+    graded : Collection[str]
+        The teachers whose answers are values, each column of its own, in place of distributions.
     """
 
-    def __init__(self, answers: Mapping[str, Tensor]) -> None:
+    def __init__(self, answers: Mapping[str, Tensor], graded: Collection[str] = ()) -> None:
         self._answers = {name: answers[name] for name in sorted(answers)}
+        self.graded = frozenset(graded) & set(self._answers)
 
     def __getitem__(self, teacher: str) -> Tensor:
         return self._answers[teacher]
@@ -117,7 +150,7 @@ class Answers(Mapping[str, Tensor]):
                 rows = answers.masked_fill((marks[name] == 0)[:, None], torch.nan)
                 if not bool(torch.isnan(rows[:, 0]).all()):
                     kept[name] = rows
-        return Answers(kept)
+        return Answers(kept, self.graded)
 
     def covered(self, weights: Mapping[str, float]) -> Tensor:
         """Return the ``(k,)`` indices of items that a teacher with positive weight answered."""

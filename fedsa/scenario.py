@@ -23,6 +23,7 @@ from fedsa.options import (
     TaskOptions,
     TeacherOptions,
 )
+from fedsa.saliency import QUERY_ONLY
 
 
 class Scenario(Options):
@@ -218,6 +219,7 @@ def _cross_check(scenario: Scenario) -> list[str]:
             f"task.items ({task.items})."
         )
     faults += _task_faults(task)
+    faults += _several_faults(scenario)
     for teacher in scenario.teachers:
         if teacher.classes and teacher.classes_each:
             faults.append(f"teachers '{teacher.id}': give classes or classes-each, not both.")
@@ -230,7 +232,7 @@ def _cross_check(scenario: Scenario) -> list[str]:
 
 
 def _task_faults(task: TaskOptions) -> list[str]:
-    faults = []
+    faults = _heads_faults(task)
     if task.classes and task.groups:
         faults.append("task.groups: give classes or groups, not both.")
     members = [name for group in task.groups.values() for name in group]
@@ -251,6 +253,35 @@ def _task_faults(task: TaskOptions) -> list[str]:
             f"task.label-share: {task.label_share} of {task.items} items is {labels} labels, which "
             f"leaves a class of {count} without an example; raise it to at least "
             f"{count / task.items:.4f}."
+        )
+    return faults
+
+
+def _heads_faults(task: TaskOptions) -> list[str]:
+    faults = []
+    if (task.kind == "several") != bool(task.heads):
+        faults.append("task.heads: heads and kind = 'several' go together; give both or none.")
+    for twice in sorted({name for name in task.heads if task.heads.count(name) > 1}):
+        faults.append(f"task.heads: '{twice}' is named twice; each head stands there once.")
+    if task.heads and task.groups:
+        faults.append("task.groups: coarse classes go with classification, not with heads.")
+    return faults
+
+
+def _several_faults(scenario: Scenario) -> list[str]:
+    """Return what of a scenario is made for classes alone, where the task has several heads."""
+    if not scenario.task.heads:
+        return []
+    faults = []
+    if scenario.certificate.labels:
+        faults.append(
+            "certificate.labels: the certificate bounds the error rate of a classification; set it "
+            "to 0 where the task has several heads."
+        )
+    if scenario.saliency.method not in QUERY_ONLY:
+        faults.append(
+            f"saliency.method: '{scenario.saliency.method}' follows one class; where the task has "
+            f"several heads use {' or '.join(sorted(QUERY_ONLY))}."
         )
     return faults
 

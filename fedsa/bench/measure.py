@@ -16,10 +16,11 @@ import psutil
 import torch
 
 from fedsa.bench.figures import machine, megabytes, peak, spread
+from fedsa.cache import cache
 from fedsa.errors import RunError
 from fedsa.fusion.prototypes import PrototypeFusion
 from fedsa.launcher.processes import MARK, marked
-from fedsa.pools import cache, pool_key
+from fedsa.pools import pool_key
 from fedsa.problem import Problem
 from fedsa.runs.answers import AnswerStore
 from fedsa.runs.folder import write_json

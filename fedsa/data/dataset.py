@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from fedsa.data.targets import Target
 from fedsa.errors import DataError
 
 
@@ -29,6 +31,9 @@ class Dataset:
         Licence of the data, an SPDX name where there is one.
     source : str
         Where the data comes from.
+    targets : Mapping[str, Target]
+        What else is known of the items, by name: for teachers and students of other tasks than
+        the class.
 
     Raises
     ------
@@ -44,6 +49,7 @@ class Dataset:
     test_labels: np.ndarray
     licence: str = "unknown"
     source: str = "unknown"
+    targets: Mapping[str, Target] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         what = f"The dataset '{self.name}'"
@@ -66,6 +72,21 @@ class Dataset:
                 f"{what}: a training item is {_shown(one)} but a test item is {_shown(other)}; "
                 "both must be alike."
             )
+        for name, target in self.targets.items():
+            target.check(f"{what}: target '{name}'", len(self.inputs), len(self.test_inputs))
+
+    def target(self, name: str, key: str) -> Target:
+        """Return a target by its name.
+
+        Raises
+        ------
+        DataError
+            If there is none of that name; ``key`` is the scenario's key that asked for it.
+        """
+        if name not in self.targets:
+            there = f"it has {', '.join(self.targets)}" if self.targets else "it has classes only"
+            raise DataError(f"{key}: '{name}' is not a target of '{self.name}'; {there}.")
+        return self.targets[name]
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from fedsa.data.dataset import Dataset
+from fedsa.data.targets import Target, target_of
 from fedsa.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 _GREY = ("1", "L", "LA")
+_TARGET = re.compile(r"(test_)?target_.+")
 
 
 def from_npz(path: Path) -> Dataset:
@@ -23,6 +27,8 @@ def from_npz(path: Path) -> Dataset:
     Its arrays: ``inputs`` (images as uint8 ``(n, C, H, W)`` or ``(n, H, W)``, all else as
     numbers ``(n, ...)``) and ``labels`` (``(n,)`` whole numbers from 0, or names); optionally
     ``test_inputs`` and ``test_labels`` alike, and ``classes``, the names in order of the numbers.
+    Further targets are arrays ``target_<name>`` (and ``test_target_<name>`` where there are test
+    items); :func:`fedsa.data.targets.target_of` has their kinds.
 
     Raises
     ------
@@ -32,7 +38,7 @@ def from_npz(path: Path) -> Dataset:
     wanted = ("inputs", "labels", "test_inputs", "test_labels", "classes")
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in wanted if key in file}
+            arrays = {key: file[key] for key in file if key in wanted or _TARGET.match(key)}
     except FileNotFoundError:
         raise DataError(f"There is no data file '{path}': check the path.") from None
     except ValueError as error:
@@ -52,13 +58,26 @@ def from_npz(path: Path) -> Dataset:
         raise DataError(f"The data file '{path}': give both test_inputs and test_labels or none.")
     inputs = _inputs(path, "inputs", arrays["inputs"])
     test_inputs = _inputs(path, "test_inputs", arrays.get("test_inputs", arrays["inputs"][:0]))
-    parts = [arrays["labels"], arrays.get("test_labels", arrays["labels"][:0])]
+    given = [arrays["labels"], arrays.get("test_labels", arrays["labels"][:0])]
     classes = tuple(str(name) for name in np.ravel(arrays.get("classes", [])))
     if not classes:
-        classes = _classes(np.concatenate([np.ravel(part) for part in parts]))
-    labels, test_labels = (_labels(path, part, classes) for part in parts)
-    name = path.name
-    return Dataset(name, inputs, labels, classes, test_inputs, test_labels, source=str(path))
+        classes = _classes(np.concatenate([np.ravel(part) for part in given]))
+    labels, test_labels = (_labels(path, part, classes) for part in given)
+    parts = inputs, labels, classes, test_inputs, test_labels
+    targets = _targets(path, arrays, bool(len(test_inputs)))
+    return Dataset(path.name, *parts, source=str(path), targets=targets)
+
+
+def _targets(path: Path, arrays: Mapping[str, np.ndarray], tested: bool) -> dict[str, Target]:
+    what, found = f"The data file '{path}'", {}
+    for key in arrays:
+        if not key.startswith("target_"):
+            continue
+        if tested and f"test_{key}" not in arrays:
+            raise DataError(f"{what}: there are test items, but no array 'test_{key}'.")
+        name, test = key.removeprefix("target_"), arrays.get(f"test_{key}", arrays[key][:0])
+        found[name] = target_of(what, name, arrays[key], test)
+    return found
 
 
 def _inputs(path: Path, key: str, array: np.ndarray) -> np.ndarray:

@@ -14,16 +14,37 @@ from fedsa.data.draw import class_numbers, content_keys, renumber, take
 from fedsa.errors import DataError
 from fedsa.options import TeacherOptions
 from fedsa.seeding import numpy_generator
+from fedsa.task import Classification, Task
 
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """A simulated teacher's private data; ``labels`` are places in ``classes``."""
+    """A simulated teacher's private data.
+
+    Parameters
+    ----------
+    inputs : np.ndarray
+        ``(n, *shape)``.
+    labels : np.ndarray
+        ``(n,)`` places in the classes, or ``(n, outputs)`` values.
+    classes : tuple[str, ...]
+        Names of the teacher's outputs.
+    licence : str
+        Of the data.
+    target : Task | None
+        What the teacher learns; None for the classes.
+    """
 
     inputs: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
     licence: str = "unknown"
+    target: Task | None = None
+
+    @property
+    def task(self) -> Task:
+        """What the teacher learns."""
+        return self.target or Classification(self.classes)
 
 
 def draw_shards(
@@ -58,9 +79,16 @@ def draw_shards(
         teachers = [teacher for teacher in pool if teacher.data == source]
         for teacher, own, chosen in _private(seed, data, free, teachers):
             used = np.concatenate([used, keys[chosen]])
-            labels = _spoil(renumber(data.labels[chosen], own), len(own), teacher, seed)
-            names = tuple(data.classes[number] for number in own)
-            shards[teacher.id] = Shard(data.inputs[chosen], labels, names, data.licence)
+            inputs = data.inputs[chosen]
+            if teacher.task is None:
+                labels = _spoil(renumber(data.labels[chosen], own), len(own), teacher, seed)
+                names = tuple(data.classes[number] for number in own)
+                shards[teacher.id] = Shard(inputs, labels, names, data.licence)
+                continue
+            target = data.target(teacher.task, f"teachers '{teacher.id}': task")
+            labels = _spoil(target.labels[chosen], target.task.outputs, teacher, seed)
+            names = target.task.names
+            shards[teacher.id] = Shard(inputs, labels, names, data.licence, target.task)
     return {teacher.id: shards[teacher.id] for teacher in pool}
 
 
@@ -103,5 +131,7 @@ def _spoil(labels: np.ndarray, classes: int, teacher: TeacherOptions, seed: int)
     draw = numpy_generator(seed, "label-noise", teacher.id)
     hit = draw.choice(len(labels), round(teacher.label_noise * len(labels)), replace=False)
     labels = labels.copy()
-    labels[hit] = draw.integers(0, classes, len(hit))
+    # Values change places, as there is no end of numbers to draw from.
+    mixed = labels[draw.permutation(hit)] if labels.ndim > 1 else None
+    labels[hit] = draw.integers(0, classes, len(hit)) if mixed is None else mixed
     return labels

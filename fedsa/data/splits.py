@@ -19,6 +19,7 @@ from fedsa.errors import DataError
 from fedsa.options import TaskOptions
 from fedsa.scenario import Scenario
 from fedsa.seeding import numpy_generator
+from fedsa.task import Classification, Several, Task
 
 TEST_SHARE = 0.2
 """Held out for the test where the data has no test set of its own."""
@@ -43,11 +44,14 @@ class Split:
     test_labels : np.ndarray
         ``(t,)`` int64, places in ``classes``.
     classes : tuple[str, ...]
-        The task's classes.
+        The task's classes; none where it has several heads, and then all labels are float32 tables
+        of the heads' columns.
     shards : Mapping[str, Shard]
         Private data by the teacher's id, in the pool's order; ready-made teachers have none.
     licence : str
         Licence of the task's data.
+    target : Task | None
+        Several heads; None for a classification.
     masses : np.ndarray | None
         ``(m,)`` the share of the transfer set that each labelled item stands for, where a file
         tells it; None for labels drawn at random.
@@ -65,9 +69,15 @@ class Split:
     classes: tuple[str, ...]
     shards: Mapping[str, Shard]
     licence: str = "unknown"
+    target: Task | None = None
     masses: np.ndarray | None = None
     held_inputs: np.ndarray | None = None
     held_labels: np.ndarray | None = None
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return self.target or Classification(self.classes)
 
 
 def split(scenario: Scenario) -> Split:
@@ -85,7 +95,10 @@ def split(scenario: Scenario) -> Split:
     task, seed = scenario.task, scenario.seed
     data = resolve(task.data)
     wanted, classes, places = _targets(data, task)
-    test_inputs, test_labels = _test(data, wanted, task.test_items, seed)
+    heads = _heads(data, task)
+    tested, chosen = _test(data, wanted, task.test_items, seed)
+    test_inputs = (data.test_inputs if tested else data.inputs)[chosen]
+    test_labels = (data.test_labels if tested else data.labels)[chosen]
     used = content_keys(test_inputs)
     free = np.flatnonzero(~np.isin(content_keys(data.inputs), used))
     draw = numpy_generator(seed, "transfer")
@@ -107,6 +120,16 @@ def split(scenario: Scenario) -> Split:
         ),
         licence=data.licence,
     )
+    if heads is not None:
+        known = _columns(data, heads)
+        parts = replace(
+            parts,
+            labels=known[picked[labelled]],
+            truth=known[picked],
+            test_labels=(_columns(data, heads, test=True) if tested else known)[chosen],
+            classes=(),
+            target=heads,
+        )
     parts = _hold_out(parts, scenario.certificate.labels, seed)
     return parts if task.labelled is None else _given(parts, Path(task.labelled))
 
@@ -114,7 +137,9 @@ def split(scenario: Scenario) -> Split:
 def _given(parts: Split, path: Path) -> Split:
     """Take the labelled items of a file; where it tells no class, the data's own label."""
     found = label_file.read(path, parts.transfer.array, parts.classes)
-    labels = np.where(found.labels < 0, parts.truth[found.items], found.labels)
+    labels = parts.truth[found.items]
+    if parts.target is None:
+        labels = np.where(found.labels < 0, labels, found.labels)
     return replace(parts, labelled=found.items, labels=labels, masses=found.masses)
 
 
@@ -152,17 +177,30 @@ def _targets(data: Dataset, task: TaskOptions) -> tuple[np.ndarray, tuple[str, .
     return wanted, tuple(task.groups), np.array([place[data.classes[n]] for n in wanted])
 
 
-def _test(
-    data: Dataset, wanted: np.ndarray, items: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    inputs, labels = data.test_inputs, data.test_labels
+def _heads(data: Dataset, task: TaskOptions) -> Several | None:
+    """Return the heads of a task that has several."""
+    if not task.heads:
+        return None
+    return Several({name: data.target(name, "task.heads").task for name in task.heads})
+
+
+def _columns(data: Dataset, heads: Several, test: bool = False) -> np.ndarray:
+    """Return the labels of all heads side by side, ``(n, width)`` float32."""
+    targets = [data.targets[name] for name in heads.tasks]
+    columns = [target.test_labels if test else target.labels for target in targets]
+    return np.column_stack(columns).astype(np.float32)
+
+
+def _test(data: Dataset, wanted: np.ndarray, items: int, seed: int) -> tuple[bool, np.ndarray]:
+    """Return which items are tested on, and whether these are the data's own test set."""
+    tested = len(data.test_inputs) > 0
+    labels = data.test_labels if tested else data.labels
     room = np.isin(labels, wanted).sum()
-    if not len(inputs):
-        inputs, labels = data.inputs, data.labels
+    if not tested:
         room = np.ceil(TEST_SHARE * np.isin(labels, wanted).sum())
     draw, free = numpy_generator(seed, "test"), np.arange(len(labels))
     chosen = take_evenly(draw, labels, free, wanted, items or int(room), "task.test-items")
-    return inputs[chosen], labels[chosen]
+    return tested, chosen
 
 
 def _labelled(

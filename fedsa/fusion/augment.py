@@ -1,4 +1,4 @@
-"""Augmentation of labelled items: small shifts and mirror images, for images only."""
+"""Augmentation of labelled items: small shifts and mirror images, where labels stay true."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from fedsa.task import Task
+
 SHIFT = 2
 
 
-def augment(inputs: Tensor, generator: Generator) -> Tensor:
+def augment(inputs: Tensor, generator: Generator, task: Task) -> Tensor:
     """Shift each image by up to two pixels and mirror half of them; leave vectors alone.
+
+    Nothing is moved where a label tells of a place: it would become wrong.
 
     Parameters
     ----------
@@ -18,8 +22,10 @@ def augment(inputs: Tensor, generator: Generator) -> Tensor:
         ``(n, C, H, W)`` images, or anything else, which is returned as is.
     generator : Generator
         Source of the draws.
+    task : Task
+        What the labels are of.
     """
-    if inputs.ndim != 4:
+    if inputs.ndim != 4 or not task.invariant:
         return inputs
     n, _, height, width = inputs.shape
     padded = F.pad(inputs, (SHIFT, SHIFT, SHIFT, SHIFT))

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from fedsa.errors import RunError
 from fedsa.problem import Answers, Problem
 
 
@@ -40,6 +41,21 @@ class Fused:
     state: Mapping[str, Tensor] = field(default_factory=dict)
     facts: Mapping[str, float] = field(default_factory=dict)
     views: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def only_classes(problem: Problem, fusion: str) -> None:
+    """Refuse a task that a fusion made for classes cannot serve.
+
+    Raises
+    ------
+    RunError
+        Naming the fusion.
+    """
+    if not problem.task.distributions:
+        raise RunError(
+            f"{fusion} is made for one classification, but the task is of the kind "
+            f"'{problem.task.kind}': use prototypes, multi-head, stacking or scratch."
+        )
 
 
 class Fusion(Protocol):

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fedsa.fusion.heads import own_weights
 from fedsa.fusion.spreading import spread
-from fedsa.fusion.stack import features, regress
+from fedsa.fusion.stack import features, regress, ridge
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
 from fedsa.prototypes.competence import clusters, competence
@@ -38,6 +39,9 @@ def beliefs(
 ) -> Tensor:
     """Return q(y|x) on the transfer set, ``(n, C)``; labelled items have their labels.
 
+    Of several heads each has its own, side by side: of classes by the teachers that tell of them
+    (:func:`fedsa.fusion.heads.own_weights`), of values by a ridge regression on all answers.
+
     Parameters
     ----------
     problem : Problem
@@ -50,11 +54,33 @@ def beliefs(
         Whether competence counts, and how far beliefs spread.
     """
     options = options or FusionOptions()
+    items, found = torch.unique(torch.cat([answers.covered(weights), problem.labelled])), []
+    for head, part in problem.parts():
+        if not part.task.distributions:
+            found.append(_values(part, features(answers, weights)))
+            continue
+        own = weights if head.label is None else own_weights(part, answers, weights)
+        found.append(_classes(part, answers, own, items, options))
+    return found[0] if len(found) == 1 else torch.cat(found, dim=1)
+
+
+def _values(problem: Problem, columns: Tensor) -> Tensor:
+    found = ridge(columns, problem.labelled, problem.labels)
+    found[problem.labelled] = problem.labels
+    return found
+
+
+def _classes(
+    problem: Problem,
+    answers: Answers,
+    weights: Mapping[str, float],
+    items: Tensor,
+    options: FusionOptions,
+) -> Tensor:
     classes, where, labels = problem.task.outputs, problem.labelled, problem.labels
     truth = F.one_hot(labels, classes).to(torch.float32)
     prior = problem.shares
     plain = features(answers, weights)
-    items = torch.unique(torch.cat([answers.covered(weights), where]))
     columns = plain
     if options.competence:
         a = torch.zeros(len(plain), options.prototypes)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fedsa.fusion.base import Fused, Stage
+from fedsa.fusion.base import Fused, Stage, only_classes
 from fedsa.fusion.distil import distil
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
@@ -37,6 +37,7 @@ class BPlus:
         state: Mapping[str, Tensor],
     ) -> Fused:
         """Sum the votes, distil them; see :class:`fedsa.fusion.base.Fusion`."""
+        only_classes(problem, "B+")
         classes = problem.task.outputs
         truth = F.one_hot(problem.labels, classes).to(torch.float32)
         votes = torch.full((len(problem.transfer), classes), 1e-6)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fedsa.fusion.base import Fused, Stage
+from fedsa.fusion.base import Fused, Stage, only_classes
 from fedsa.fusion.distil import distil
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
@@ -39,6 +39,7 @@ class Consensus:
         state: Mapping[str, Tensor],
     ) -> Fused:
         """Form the consensus, distil it; see :class:`fedsa.fusion.base.Fusion`."""
+        only_classes(problem, "FedMD's consensus")
         truth = F.one_hot(problem.labels, problem.task.outputs).to(torch.float32)
         total = torch.zeros(len(problem.transfer), problem.task.outputs)
         for name in answers:

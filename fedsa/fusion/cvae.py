@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from fedsa.fusion.base import Fused, Stage
+from fedsa.fusion.base import Fused, Stage, only_classes
 from fedsa.fusion.cvae_adapt import adapt
 from fedsa.fusion.cvae_training import Expert, Pool, fit, labelled, start
 from fedsa.fusion.distil import distil
@@ -56,6 +56,7 @@ class VariationalFusion:
         state: Mapping[str, Tensor],
     ) -> Fused:
         """Fit the model, adapt it to the task, distil it; see :class:`fedsa.fusion.base.Fusion`."""
+        only_classes(problem, "The variational fusion")
         pool, columns = _pool(problem, answers, weights)
         pixels = bool((problem.inputs >= 0).all() and (problem.inputs <= 1).all())
         options = StudentOptions(batch=problem.student.batch, learning_rate=RATE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from fedsa.fusion.training import train
 from fedsa.problem import Problem
@@ -18,7 +17,7 @@ def distil(problem: Problem, targets: Tensor, items: Tensor, *purpose: str | int
     problem : Problem
         The labelled items' targets are replaced by their labels.
     targets : Tensor
-        ``(n, C)`` rows on the simplex for the whole transfer set.
+        ``(n, C)`` answers of the task for the whole transfer set.
     items : Tensor
         ``(k,)`` indices of the items to train on.
     purpose
@@ -27,14 +26,14 @@ def distil(problem: Problem, targets: Tensor, items: Tensor, *purpose: str | int
     Returns
     -------
     nn.Module
-        Inputs to logits.
+        Inputs to raw outputs.
     """
     targets = targets.clone()
-    targets[problem.labelled] = F.one_hot(problem.labels, targets.shape[1]).to(targets.dtype)
+    targets[problem.labelled] = problem.task.truth(problem.labels).to(targets.dtype)
     items = torch.unique(torch.cat([items, problem.labelled]))
 
     def loss(module: nn.Module, batch: Tensor, step: int) -> Tensor:
-        return F.cross_entropy(module(problem.inputs[batch]), targets[batch])
+        return problem.task.loss(module(problem.inputs[batch]), targets[batch])
 
     student = problem.build(problem.task.outputs)
     steps = problem.student.steps

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from fedsa.fusion.augment import augment
 from fedsa.fusion.base import Fused, Stage
 from fedsa.fusion.training import outputs, train
+from fedsa.fusion.values import filled, units
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
 from fedsa.seeding import derive, torch_generator
@@ -51,10 +52,14 @@ class MultiHead:
     ) -> nn.Module:
         names = [name for name in answers if weights.get(name, 0.0) > 0]
         widths = [answers[name].shape[1] for name in names]
-        joined = torch.cat([answers[name].nan_to_num(0.0) for name in names], dim=1)
+        graded = [name in answers.graded for name in names]
+        joined = torch.cat([filled(answers, name) for name in names], dim=1)
         share = torch.cat(
             [torch.full((width,), weights[n]) for n, width in zip(names, widths, strict=True)]
         )
+        repeats = torch.tensor(widths)
+        scale = units(answers, names).repeat_interleave(repeats)
+        value = torch.tensor(graded).repeat_interleave(repeats)
         width = problem.student.embedding
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(problem.seed, "multi-head", "start"))
@@ -62,9 +67,13 @@ class MultiHead:
             heads = nn.Linear(width, sum(widths))
 
         def loss(module: nn.Module, batch: Tensor, step: int) -> Tensor:
-            raw = module(problem.inputs[batch]).split(widths, dim=1)
+            found, told = module(problem.inputs[batch]), joined[batch]
+            raw = found.split(widths, dim=1)
             logs = torch.cat([part.log_softmax(dim=1) for part in raw], dim=1)
-            return -(joined[batch] * share * logs).sum() / len(batch)
+            if not any(graded):
+                return -(told * share * logs).sum() / len(batch)
+            error = (found.sigmoid() - told).square() * (told >= 0) / scale
+            return (torch.where(value, error, -told * logs) * share).sum() / len(batch)
 
         steps = round((1 - FINE_TUNE_SHARE) * problem.student.steps)
         trained, _ = train(
@@ -98,7 +107,7 @@ class MultiHead:
         inputs = problem.inputs[problem.labelled]
 
         def loss(module: nn.Module, batch: Tensor, step: int) -> Tensor:
-            raw = module(augment(inputs[batch], generator))
+            raw = module(augment(inputs[batch], generator, problem.task))
             return problem.task.loss(raw, problem.labels[batch])
 
         steps = max(1, round(FINE_TUNE_SHARE * problem.student.steps))

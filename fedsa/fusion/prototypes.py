@@ -13,33 +13,33 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from fedsa.fusion.base import Fused, Stage
 from fedsa.fusion.beliefs import beliefs
 from fedsa.fusion.training import outputs, train
+from fedsa.fusion.values import filled, units
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
 from fedsa.prototypes.competence import confidence
 from fedsa.prototypes.pool import TeacherEmissions, coverage, spread
-from fedsa.prototypes.posterior import task_emission
+from fedsa.prototypes.posterior import emissions
 from fedsa.prototypes.space import Prototypes, TaskHead
 from fedsa.seeding import derive
+from fedsa.task import Task
 
 
 class Model(nn.Module):
     """Trunk, prototypes, the teachers' emissions, and the task's head on the same prototypes."""
 
     def __init__(
-        self, trunk: nn.Module, space: Prototypes, emissions: TeacherEmissions, classes: int
+        self, trunk: nn.Module, space: Prototypes, emissions: TeacherEmissions, task: Task
     ) -> None:
         super().__init__()
         self.trunk, self.space, self.emissions = trunk, space, emissions
-        even = torch.full((space.centres.shape[0], classes), 1.0 / classes)
-        self.head = TaskHead(space, even)
+        self.head = TaskHead(space, task)
 
     def student(self) -> nn.Module:
-        """Return what leaves: inputs to the task's logits."""
+        """Return what leaves: inputs to the task's raw outputs."""
         return nn.Sequential(self.trunk, self.head).eval()
 
 
@@ -49,6 +49,7 @@ class _Pool:
 
     names: tuple[str, ...]
     widths: tuple[int, ...]
+    graded: tuple[bool, ...]
     weights: Tensor
     answers: Tensor
     items: Tensor
@@ -86,14 +87,14 @@ class PrototypeFusion:
         if not joined:
             with torch.no_grad():
                 a = model.space(outputs(model.trunk, problem.inputs))
-                emission = task_emission(a, problem.labelled, problem.labels, about)
-                model.head.scores.copy_(emission.clamp_min(1e-6).log())
+            where = problem.labelled, problem.labels
+            model.head.start(emissions(problem.task, a, *where, about))
         if joint:
             model, facts["adapt_loss"] = self._adapt(problem, pool, model, about, joint, stage)
         with torch.no_grad():
             a = model.space(outputs(model.trunk, problem.inputs))
         facts["prototypes_used"] = float((a.mean(dim=0) > 0.1 / a.shape[1]).sum())
-        sure = torch.stack([confidence(answers[name]) for name in answers])
+        sure = torch.stack([confidence(answers, name) for name in answers])
         return Fused(
             student=model.student(),
             state=_state(model, pool, state, with_head=joined or joint > 0),
@@ -124,7 +125,7 @@ class PrototypeFusion:
         tuple[Tensor, Tensor]
             ``(n, M)`` responsibilities and ``(n, C)`` the remainder's part of the logits.
         """
-        model = self._fresh(problem, ()).eval()
+        model = self._fresh(problem, (), ()).eval()
         model.load_state_dict(_own(state), strict=False)
         with torch.no_grad():
             embedding = outputs(model.trunk, inputs)
@@ -138,19 +139,19 @@ class PrototypeFusion:
         free = max(0, min(end, border) - begin)
         return free, end - begin - free
 
-    def _fresh(self, problem: Problem, widths: tuple[int, ...]) -> Model:
+    def _fresh(self, problem: Problem, widths: tuple[int, ...], graded: tuple[bool, ...]) -> Model:
         options, width = self.options, problem.student.embedding
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(problem.seed, "prototypes", "start"))
             return Model(
                 problem.build(width),
                 Prototypes(width, options.prototypes, options.concentration),
-                TeacherEmissions(options.prototypes, widths),
-                problem.task.outputs,
+                TeacherEmissions(options.prototypes, widths, graded),
+                problem.task,
             )
 
     def _start(self, problem: Problem, pool: _Pool, state: Mapping[str, Tensor]) -> Model:
-        model = self._fresh(problem, pool.widths)
+        model = self._fresh(problem, pool.widths, pool.graded)
         if state:
             # A teacher that is new to the selection begins with fresh emissions.
             blocks = list(torch.split(model.emissions.scores.detach(), list(pool.widths), dim=1))
@@ -166,7 +167,7 @@ class PrototypeFusion:
         def loss(module: nn.Module, batch: Tensor, step: int) -> Tensor:
             assert isinstance(module, Model)
             a = module.space(module.trunk(problem.inputs[batch]))
-            fit = module.emissions.cross_entropy(a, pool.answers[batch], pool.weights)
+            fit = module.emissions.misfit(a, pool.answers[batch], pool.weights)
             return fit - self.options.spread * spread(a)
 
         where = ("prototypes", stage.round)
@@ -182,9 +183,9 @@ class PrototypeFusion:
         def loss(module: nn.Module, batch: Tensor, step: int) -> Tensor:
             assert isinstance(module, Model)
             embedding = module.trunk(problem.inputs[batch])
-            task = F.cross_entropy(module.head(embedding), about[batch])
+            task = problem.task.loss(module.head(embedding), about[batch])
             a = module.space(embedding)
-            return task + module.emissions.cross_entropy(a, pool.answers[batch], pool.weights)
+            return task + module.emissions.misfit(a, pool.answers[batch], pool.weights)
 
         where = ("adapt", stage.round)
         found, last = train(model, loss, items, steps, problem.student, problem.seed, *where)
@@ -198,8 +199,9 @@ def _pool(answers: Answers, weights: Mapping[str, float]) -> _Pool:
     return _Pool(
         names=names,
         widths=tuple(answers[name].shape[1] for name in names),
-        weights=shares / shares.sum(),
-        answers=torch.cat([answers[name].nan_to_num(0.0) for name in names], dim=1),
+        graded=tuple(name in answers.graded for name in names),
+        weights=shares / shares.sum() / units(answers, names),
+        answers=torch.cat([filled(answers, name) for name in names], dim=1),
         items=answers.covered(weights),
     )
 

@@ -44,7 +44,7 @@ class Scratch:
         inputs = problem.inputs[problem.labelled]
 
         def loss(module: nn.Module, batch: Tensor, step: int) -> Tensor:
-            raw = module(augment(inputs[batch], generator))
+            raw = module(augment(inputs[batch], generator, problem.task))
             return problem.task.loss(raw, problem.labels[batch])
 
         student, last = train(

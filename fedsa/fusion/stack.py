@@ -1,4 +1,4 @@
-"""The stack: logistic regression on the teachers' answers, fitted on the labelled items."""
+"""The stack: regressions on the teachers' answers, fitted on the labelled items."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fedsa.problem import Answers
+from fedsa.transferability.ridge import fit
 
 PENALTY = 10.0
 """1 / C of an L2 logistic regression on features of unit root mean square."""
@@ -20,6 +21,7 @@ def features(
 
     The square root makes Euclidean distance the Hellinger distance of answers; one global
     scale, since scaling each column would inflate the near-constant columns of useless teachers.
+    Values are taken as they are, being the scale on which they are measured.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ def features(
     total = sum(weights[name] for name in names)
     columns = []
     for name in names:
-        root = answers[name].sqrt()
+        root = answers[name] if name in answers.graded else answers[name].sqrt()
         centred = (root - root.nanmean(dim=0)).nan_to_num(0.0)
         if trust is not None:
             centred = centred * trust[name].sqrt()[:, None]
@@ -95,3 +97,23 @@ def regress(columns: Tensor, labelled: Tensor, labels: Tensor, classes: int) -> 
     with torch.no_grad():
         logits: Tensor = columns.double() @ (basis @ weight) + bias
         return logits.softmax(dim=1).to(columns.dtype)
+
+
+def ridge(columns: Tensor, labelled: Tensor, labels: Tensor) -> Tensor:
+    """Fit a ridge regression of values on the labelled rows; predict on all rows.
+
+    Parameters
+    ----------
+    columns : Tensor
+        ``(n, F)`` features.
+    labelled, labels : Tensor
+        ``(m,)`` row indices, and ``(m, k)`` values in [0, 1].
+
+    Returns
+    -------
+    Tensor
+        ``(n, k)`` in [0, 1].
+    """
+    fitted = fit(columns[labelled], labels)
+    found: Tensor = (columns.double() - fitted.centre) @ fitted.weights + fitted.mean
+    return found.clamp(0.0, 1.0).to(columns.dtype)

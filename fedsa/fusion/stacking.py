@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from fedsa.fusion.base import Fused, Stage
 from fedsa.fusion.distil import distil
-from fedsa.fusion.stack import features, regress
+from fedsa.fusion.heads import own_weights
+from fedsa.fusion.stack import features, regress, ridge
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
 
 
 class Stacking:
-    """A logistic regression on all answers labels the transfer set; the student learns that.
+    """A regression on all answers labels the transfer set; the student learns that.
 
     Well made: Hellinger features under one global scale, the whole of the transfer set, the
     whole budget, the labelled items under their true labels.
@@ -35,7 +37,15 @@ class Stacking:
         state: Mapping[str, Tensor],
     ) -> Fused:
         """Fit the stack, distil it; see :class:`fedsa.fusion.base.Fusion`."""
-        columns = features(answers, weights)
-        beliefs = regress(columns, problem.labelled, problem.labels, problem.task.outputs)
+        where, parts = problem.labelled, []
+        for head, part in problem.parts():
+            several, classes = head.label is not None, head.task.distributions
+            own = own_weights(part, answers, weights) if several and classes else weights
+            columns = features(answers, own)
+            if classes:
+                parts.append(regress(columns, where, part.labels, head.task.outputs))
+            else:
+                parts.append(ridge(columns, where, part.labels))
+        beliefs = torch.cat(parts, dim=1)
         asked = answers.covered(weights)
         return Fused(student=distil(problem, beliefs, asked, "stacking", stage.round))

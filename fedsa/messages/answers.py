@@ -1,4 +1,4 @@
-"""Distributions over classes in one or two bytes a class."""
+"""Distributions over classes, or values from 0 to 1, in one or two bytes a number."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsa.messages.checks import FORMS, MAX_ITEMS, MAX_OUTPUTS, MAX_REPLY_BYTES, MessageError
+from fedsa.messages.checks import (
+    FORMS,
+    KINDS,
+    MAX_ITEMS,
+    MAX_OUTPUTS,
+    MAX_REPLY_BYTES,
+    MessageError,
+    check_choice,
+)
 
 _TOLERANCE = 1e-3  # of a sum of probabilities that arrive in float32
 
@@ -23,51 +31,67 @@ class CompactAnswers:
     ----------
     values : np.ndarray
         ``(n, C)``, uint8 or float16.
+    kind : str
+        ``distributions`` over C classes, or C ``values`` from 0 to 1, each of its own.
 
     Raises
     ------
     MessageError
-        If the rows cannot stem from distributions: wrong type or shape, NaN, negative, or a
-        mass further from one than rounding explains.
+        If the rows cannot stem from such answers: wrong type or shape, NaN, negative, a mass
+        further from one than rounding explains, or a value above one.
     """
 
     values: np.ndarray
+    kind: str = "distributions"
 
     def __post_init__(self) -> None:
+        check_choice("answers' kind", self.kind, KINDS)
         values = self.values
         if not isinstance(values, np.ndarray) or values.dtype.name not in FORMS:
             raise MessageError(f"The answers are not an array of {' or '.join(FORMS)}.")
         if values.ndim != 2 or not (1 <= len(values) <= MAX_ITEMS):
             raise MessageError(f"The answers are not a table of 1 to {MAX_ITEMS} items by classes.")
-        if not 2 <= values.shape[1] <= MAX_OUTPUTS or values.nbytes > MAX_REPLY_BYTES:
+        least = 1 if self.kind == "values" else 2
+        if not least <= values.shape[1] <= MAX_OUTPUTS or values.nbytes > MAX_REPLY_BYTES:
             raise MessageError("The answers have fewer than two classes, or too many.")
         masses = _plain(values)
         # Not (a <= b) rather than a > b, since NaN must fail too.
         if not (np.all(masses >= 0) and np.all(np.isfinite(masses))):
             raise MessageError("The answers hold a number that is no probability.")
+        if self.kind == "values":
+            if not masses.max() <= 1.0:
+                raise MessageError("The answers hold a value that does not lie from 0 to 1.")
+            return
         excess = np.abs(masses.sum(axis=1, dtype=np.float64) - 1.0).max()
         if not excess <= mass_error(values.dtype.name, values.shape[1]):
             raise MessageError("The answers hold a row that is no distribution over the classes.")
 
     @classmethod
-    def encode(cls, probabilities: np.ndarray, form: str = "uint8") -> CompactAnswers:
-        """Encode float ``(n, C)`` rows on the simplex.
+    def encode(
+        cls, probabilities: np.ndarray, form: str = "uint8", kind: str = "distributions"
+    ) -> CompactAnswers:
+        """Encode float ``(n, C)`` rows on the simplex, or of values from 0 to 1.
 
         Raises
         ------
         MessageError
-            If a row is not on the simplex, or there is no such form.
+            If a row is not of its kind, or there is no such form.
         """
         rows = np.asarray(probabilities, dtype=np.float32)
         if form not in FORMS:
             raise MessageError(f"There is no answer form '{form}': use {' or '.join(FORMS)}.")
+        check_choice("answers' kind", kind, KINDS)
         if rows.ndim != 2 or not np.all(rows >= 0) or not np.all(np.isfinite(rows)):
             raise MessageError("Answers to encode must be rows of finite, non-negative numbers.")
-        if not np.all(np.abs(rows.sum(axis=1, dtype=np.float64) - 1.0) <= _TOLERANCE):
+        if kind == "values" and not np.all(rows <= 1.0):
+            raise MessageError("Values to encode must lie from 0 to 1.")
+        if kind != "values" and not np.all(
+            np.abs(rows.sum(axis=1, dtype=np.float64) - 1.0) <= _TOLERANCE
+        ):
             raise MessageError("Answers to encode must be rows that sum to one.")
         if form == "float16":
-            return cls(rows.astype(np.float16))
-        return cls(np.rint(255.0 * np.sqrt(np.minimum(rows, 1.0))).astype(np.uint8))
+            return cls(rows.astype(np.float16), kind)
+        return cls(np.rint(255.0 * np.sqrt(np.minimum(rows, 1.0))).astype(np.uint8), kind)
 
     @property
     def form(self) -> str:
@@ -83,8 +107,10 @@ class CompactAnswers:
         return len(self.values)
 
     def dense(self) -> np.ndarray:
-        """Return float32 ``(n, C)`` rows, renormalised to sum to one."""
+        """Return float32 ``(n, C)`` rows; distributions are renormalised to sum to one."""
         masses = _plain(self.values)
+        if self.kind == "values":
+            return masses
         return np.asarray(masses / masses.sum(axis=1, keepdims=True), dtype=np.float32)
 
 

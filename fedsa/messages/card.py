@@ -23,11 +23,11 @@ class Card:
     id : str
         The teacher's name in the federation.
     task : str
-        Kind of task (``classification``).
+        Kind of task: ``classification``, ``multi-label``, ``regression`` or ``segmentation``.
     outputs : int
         Width of its answers.
     classes : tuple[str, ...] | None
-        Names of the classes, where the institution tells them.
+        Names of the classes, or of the other outputs, where the institution tells them.
     shape : tuple[int, ...]
         Shape of one item as its model takes it; other images are resized to it.
     architecture : str
@@ -62,6 +62,11 @@ class Card:
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     licence: Annotated[str, Field(max_length=256)] = "unspecified"
     terms: Terms | None = None
+
+    @property
+    def answers(self) -> str:
+        """What its answers are: one of :data:`fedsa.messages.checks.KINDS`."""
+        return "distributions" if self.task == "classification" else "values"
 
     def to_json(self) -> str:
         """Return the card as one line of JSON."""

@@ -24,6 +24,8 @@ MAX_SET_BYTES = 16 * 2**30
 """Bytes of a whole transfer set."""
 FORMS = ("uint8", "float16")
 """How a distribution may travel."""
+KINDS = ("distributions", "values")
+"""What answers are: rows that sum to one, or numbers from 0 to 1, each of its own."""
 SET_DTYPES = ("uint8", "float32")
 """What the items of a transfer set may be made of."""
 

@@ -15,6 +15,7 @@ from fedsa.messages import replies, requests
 from fedsa.messages.answers import CompactAnswers
 from fedsa.messages.card import Card
 from fedsa.messages.checks import (
+    KINDS,
     MAX_CELLS,
     MAX_ITEMS,
     MAX_REPLY_BYTES,
@@ -66,6 +67,8 @@ def to_record(message: Request | Reply) -> RecordDict:
             arrays[name] = _to_array(value)
         elif isinstance(value, CompactAnswers):
             arrays[name] = _to_array(value.values)
+            if value.kind != KINDS[0]:
+                config[name] = value.kind
         elif isinstance(value, CompactMaps):
             arrays[name] = _to_array(np.frombuffer(value.packed(), dtype=np.uint8))
             config[name] = [value.bits, *map(int, value.values.shape)]
@@ -99,23 +102,25 @@ def request_from(record: RecordDict, message_type: str) -> Request:
     return message
 
 
-def reply_from(record: RecordDict, request: Request, outputs: int | None = None) -> Reply:
+def reply_from(
+    record: RecordDict, request: Request, outputs: int | None = None, kind: str | None = None
+) -> Reply:
     """Read the reply to ``request`` and check that it fits it; see :func:`check_reply`."""
-    kind = REPLIES[message_type(request)]
-    reply: Reply = _read(record, {kind.__name__: kind, "Failure": Failure})
-    check_reply(request, reply, outputs)
+    wanted = REPLIES[message_type(request)]
+    reply: Reply = _read(record, {wanted.__name__: wanted, "Failure": Failure})
+    check_reply(request, reply, outputs, kind)
     return reply
 
 
-def _read(record: RecordDict, kinds: dict[str, type[Any]]) -> Any:
+def _read(record: RecordDict, known: dict[str, type[Any]]) -> Any:
     try:
         config, arrays = record.config_records[_CONFIG], record.array_records[_ARRAYS]
         name = config[_KIND]
     except KeyError:
         raise MessageError("The record holds no message.") from None
-    if not isinstance(name, str) or name not in kinds:
-        raise MessageError(f"The record is not one of {', '.join(kinds)}.")
-    kind = kinds[name]
+    if not isinstance(name, str) or name not in known:
+        raise MessageError(f"The record is not one of {', '.join(known)}.")
+    kind = known[name]
     hints = get_type_hints(kind)
     fields = [field.name for field in dataclasses.fields(kind)]
     if not {*config} <= {_KIND, *fields} or not {*arrays} <= {*fields}:
@@ -132,7 +137,7 @@ def _field(name: str, hint: Any, config: ConfigRecord, arrays: ArrayRecord) -> A
     if hint is np.ndarray:
         return _from_array(arrays[name])
     if hint is CompactAnswers:
-        return CompactAnswers(_from_array(arrays[name]))
+        return CompactAnswers(_from_array(arrays[name]), str(config.get(name, KINDS[0])))
     value = config.get(name)
     if hint is CompactMaps:
         return _maps(_from_array(arrays[name]), value)

@@ -72,7 +72,7 @@ class Offered(Wired):
 
 @dataclass(frozen=True, eq=False)
 class Predicted(Wired):
-    """Class distributions of the items asked, in the order asked."""
+    """Answers on the items asked, in the order asked."""
 
     answers: CompactAnswers
 
@@ -116,15 +116,17 @@ class Failure(Wired):
 Reply = Described | Offered | Predicted | Salient | Scored | Failure
 
 
-def check_reply(request: Request, reply: Reply, outputs: int | None = None) -> None:
+def check_reply(
+    request: Request, reply: Reply, outputs: int | None = None, kind: str | None = None
+) -> None:
     """Refuse a reply that does not fit its question.
 
     Parameters
     ----------
     request, reply : Request, Reply
         A question and what came back for it; a :class:`Failure` fits every question.
-    outputs : int | None
-        Width of the answers by the teacher's card, if known.
+    outputs, kind : int, str | None
+        Width and kind of the answers by the teacher's card, if known.
 
     Raises
     ------
@@ -144,6 +146,8 @@ def check_reply(request: Request, reply: Reply, outputs: int | None = None) -> N
                 raise MessageError("The reply has other items, or another form, than was asked.")
             if outputs is not None and reply.answers.values.shape[1] != outputs:
                 raise MessageError("The reply has more or fewer classes than the teacher's card.")
+            if kind is not None and reply.answers.kind != kind:
+                raise MessageError("The reply has answers of another kind than the teacher's card.")
         case Saliency(), Salient():
             if len(reply.maps.values) != len(request.indices) or reply.maps.bits != request.bits:
                 raise MessageError("The reply has other maps, or other bits, than was asked.")

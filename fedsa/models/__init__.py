@@ -13,6 +13,7 @@ MODELS = Registry(
     {
         "conv": "fedsa.models.conv:conv",
         "conv-wide": "fedsa.models.conv:conv_wide",
+        "conv-grid": "fedsa.models.conv:conv_grid",
         "resnet8": "fedsa.models.resnet:resnet8",
         "resnet14": "fedsa.models.resnet:resnet14",
         "resnet20": "fedsa.models.resnet:resnet20",

@@ -7,7 +7,7 @@ from torch import nn
 from fedsa.models.shapes import image_shape
 
 
-def conv(shape: tuple[int, ...], outputs: int, width: int = 24) -> nn.Module:
+def conv(shape: tuple[int, ...], outputs: int, width: int = 24, parts: int = 2) -> nn.Module:
     """Three convolutions of ``width``, ``2 width``, ``4 width`` channels, then a linear head.
 
     The last maps have a quarter of the image's resolution (7 x 7 for 28 x 28); the head sees
@@ -23,6 +23,8 @@ def conv(shape: tuple[int, ...], outputs: int, width: int = 24) -> nn.Module:
         Width of the raw output.
     width : int
         Channels of the first layer.
+    parts : int
+        The head sees the averages over ``parts x parts`` parts of the image.
 
     Raises
     ------
@@ -35,15 +37,20 @@ def conv(shape: tuple[int, ...], outputs: int, width: int = 24) -> nn.Module:
         *_layer(width, 2 * width),
         nn.MaxPool2d(2),
         *_layer(2 * width, 4 * width),
-        nn.AdaptiveAvgPool2d(2),
+        nn.AdaptiveAvgPool2d(parts),
         nn.Flatten(),
-        nn.Linear(4 * 4 * width, outputs),
+        nn.Linear(parts * parts * 4 * width, outputs),
     )
 
 
 def conv_wide(shape: tuple[int, ...], outputs: int) -> nn.Module:
     """As :func:`conv`, twice as wide (almost four times the work)."""
     return conv(shape, outputs, width=48)
+
+
+def conv_grid(shape: tuple[int, ...], outputs: int) -> nn.Module:
+    """As :func:`conv`, with averages over 4 x 4 parts: for tasks that ask where something is."""
+    return conv(shape, outputs, parts=4)
 
 
 def _layer(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> tuple[nn.Module, ...]:

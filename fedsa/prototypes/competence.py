@@ -19,19 +19,19 @@ from fedsa.prototypes.pool import coverage
 from fedsa.seeding import derive
 
 
-def confidence(answer: Tensor) -> Tensor:
-    """Return 1 - normalised entropy of each answer.
+def confidence(answers: Answers, teacher: str) -> Tensor:
+    """Return 1 - normalised entropy of each answer of a teacher.
 
-    Parameters
-    ----------
-    answer : Tensor
-        ``(n, C_i)`` rows on the simplex; NaN where the teacher was not asked.
+    A teacher of values does not say how sure it is: 1 where it was asked.
 
     Returns
     -------
     Tensor
         ``(n,)`` in [0, 1]; 0 where it was not asked.
     """
+    if teacher in answers.graded:
+        return answers.asked(teacher).float()
+    answer = answers[teacher]
     p = answer.nan_to_num(1.0 / answer.shape[1])
     entropy = -(p * p.clamp_min(1e-8).log()).sum(dim=1)
     return (1.0 - entropy / torch.tensor(float(max(2, answer.shape[1]))).log()).clamp(0.0, 1.0)
@@ -83,6 +83,6 @@ def competence(
         :func:`~fedsa.prototypes.pool.coverage`.
     """
     names = [name for name in answers if weights.get(name, 0.0) > 0]
-    sure = torch.stack([confidence(answers[name]) for name in names])
+    sure = torch.stack([confidence(answers, name) for name in names])
     around = coverage(responsibilities, sure) @ responsibilities.T
     return dict(zip(names, around, strict=True))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from fedsa.task import Task
 
 PRIOR = 0.02
 TRANSFER = 0.1
@@ -41,6 +44,35 @@ def task_emission(
     truth = F.one_hot(labels, beliefs.shape[1]).to(responsibilities.dtype)
     alpha = prior + responsibilities[labelled].T @ truth + transfer * responsibilities.T @ beliefs
     return alpha / alpha.sum(dim=1, keepdim=True)
+
+
+def emissions(
+    task: Task, responsibilities: Tensor, labelled: Tensor, labels: Tensor, beliefs: Tensor
+) -> Tensor:
+    """Return each head's emissions side by side, ``(M, outputs)``.
+
+    Of a head of values they are the mean of the Beta posterior of each cell of the table, with the
+    same counts as :func:`task_emission`: ``alpha_0`` in all, half of it on either side.
+
+    Parameters
+    ----------
+    task : Task
+        The heads.
+    responsibilities, labelled, beliefs
+        As in :func:`task_emission`; ``beliefs`` of all heads.
+    labels : Tensor
+        As the task has them.
+    """
+    a, parts = responsibilities, []
+    for head in task.heads:
+        own, about = head.labels(labels), beliefs[:, head.columns]
+        if head.task.distributions:
+            parts.append(task_emission(a, labelled, own, about))
+            continue
+        counts = PRIOR + a[labelled].sum(dim=0) + TRANSFER * a.sum(dim=0)
+        sums = PRIOR / 2 + a[labelled].T @ own + TRANSFER * a.T @ about
+        parts.append(sums / counts[:, None])
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def concentration(

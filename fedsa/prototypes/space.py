@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fedsa.task import Task
+
 
 class Prototypes(nn.Module):
     """Responsibilities of M prototypes for embedded items.
@@ -41,30 +43,36 @@ class TaskHead(nn.Module):
 
     ``log sum_m a_m(x) E[m, y] + (W phi(x) + b)_y``: the first term is the task among the shared
     prototypes, in closed form; the second is what adaptation finds that no mixture of
-    prototypes can say.
+    prototypes can say. Where answers are values the first term is the mixture's log-odds; several
+    heads are several tables of emissions side by side, over the same prototypes.
 
     Parameters
     ----------
     space : Prototypes
         The shared prototypes.
-    emission : Tensor
-        ``(M, C)`` rows on the simplex.
+    task : Task
+        What is predicted; its emissions start even.
     """
 
-    def __init__(self, space: Prototypes, emission: Tensor) -> None:
+    def __init__(self, space: Prototypes, task: Task) -> None:
         super().__init__()
-        self.space = space
-        self.scores = nn.Parameter(emission.clamp_min(1e-6).log())
-        self.remainder = nn.Linear(space.centres.shape[1], emission.shape[1])
+        self.space, self.task = space, task
+        self.scores = nn.Parameter(torch.zeros(space.centres.shape[0], task.outputs))
+        self.remainder = nn.Linear(space.centres.shape[1], task.outputs)
         nn.init.zeros_(self.remainder.weight)
         nn.init.zeros_(self.remainder.bias)
 
     @property
     def emission(self) -> Tensor:
-        """``(M, C)`` rows on the simplex."""
-        return self.scores.softmax(dim=1)
+        """``(M, C)``, for each prototype an answer of the task."""
+        return self.task.answer(self.scores)
+
+    def start(self, emission: Tensor) -> None:
+        """Set the emissions to answers ``(M, C)``."""
+        with torch.no_grad():
+            self.scores.copy_(self.task.raw(emission, floor=1e-6))
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """Return logits ``(n, C)`` of ``(n, width)`` embedded items."""
+        """Return raw outputs ``(n, C)`` of ``(n, width)`` embedded items."""
         mixture = self.space(embedding) @ self.emission
-        return cast(Tensor, mixture.clamp_min(1e-8).log() + self.remainder(embedding))
+        return cast(Tensor, self.task.raw(mixture) + self.remainder(embedding))

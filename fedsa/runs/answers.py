@@ -70,7 +70,7 @@ class AnswerStore:
         return marks
 
     def width(self, teacher: str) -> int:
-        """Return the number of classes that ``teacher`` answered with."""
+        """Return the number of outputs that ``teacher`` answered with."""
         return int(self._about(teacher)["width"])
 
     def missing(self, teacher: str, indices: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -83,9 +83,12 @@ class AnswerStore:
         Raises
         ------
         ResumeError
-            If the teacher's answers changed their width or form.
+            If the teacher's answers changed their width, form or kind.
         """
         width = answers.values.shape[1]
+        own = {"form": answers.form, "width": width}
+        if answers.kind != "distributions":
+            own["kind"] = answers.kind
         about = self.folder / f"{teacher}.json"
         marks_path = self.folder / f"{teacher}.marks.npy"
         if not about.exists():
@@ -94,9 +97,9 @@ class AnswerStore:
                 self._values(teacher), mode="w+", dtype=answers.values.dtype, shape=shape
             )
             np.save(marks_path, np.zeros(self.items, dtype=np.bool_), allow_pickle=False)
-            write_json(about, {"form": answers.form, "width": width})
+            write_json(about, own)
         known = self._about(teacher)
-        if known != {"form": answers.form, "width": width}:
+        if known != own:
             raise ResumeError(
                 f"The teacher '{teacher}' answered with {known['width']} classes as "
                 f"{known['form']} before and now with {width} as {answers.form}: start a new run, "
@@ -110,15 +113,18 @@ class AnswerStore:
         marks.flush()
 
     def dense(self, among: NDArray[np.bool_] | None = None) -> Answers:
-        """Return the answers as probabilities.
+        """Return the answers as numbers in [0, 1].
 
         Parameters
         ----------
         among : NDArray[np.bool_] | None
             ``(items,)`` marks; answers on other items are left out.
         """
-        out = {}
+        out, graded = {}, set()
         for teacher in self.teachers():
+            kind = self._about(teacher).get("kind", "distributions")
+            if kind == "values":
+                graded.add(teacher)
             marks = self.asked(teacher)
             if among is not None:
                 marks &= among
@@ -126,10 +132,10 @@ class AnswerStore:
             rows = torch.full((self.items, self.width(teacher)), torch.nan)
             where = np.flatnonzero(marks)
             if len(where):
-                compact = CompactAnswers(np.array(values[where]))
+                compact = CompactAnswers(np.array(values[where]), kind)
                 rows[torch.from_numpy(where)] = torch.from_numpy(compact.dense())
             out[teacher] = rows
-        return Answers(out)
+        return Answers(out, graded)
 
     def _about(self, teacher: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / f"{teacher}.json").read_text("utf-8"))

@@ -16,13 +16,16 @@ from fedsa.data.splits import split
 from fedsa.errors import ScenarioError
 from fedsa.fusion import FUSIONS
 from fedsa.fusion.base import Stage
+from fedsa.fusion.prototypes import PrototypeFusion
 from fedsa.fusion.training import outputs
 from fedsa.options import FusionOptions, SelectionOptions
 from fedsa.problem import Answers, Problem
 from fedsa.runs.orphans import go_with
 from fedsa.scenario import Scenario
 from fedsa.selection.base import Evidence
+from fedsa.selection.evidence import EvidenceSelector
 from fedsa.selection.simple import BestSingle
+from fedsa.task import Several, Task
 
 FUSED = {
     "scratch": "scratch",
@@ -34,6 +37,10 @@ FUSED = {
     "supervised": "scratch",
 }
 """Baselines and the fusion that makes each; all use every teacher but best_single and ALONE."""
+SINGLE = "single_tasks"
+"""A student of its own for each head, by the default's selection and fusion: no sharing."""
+HEADS = ("scratch", "uniform", "best_single", "stacking", "supervised", SINGLE)
+"""Baselines that know what to do with several heads."""
 ALONE = ("scratch", "supervised", "reference_fedsa")
 """Baselines that need no answers."""
 OPEN = ("transfer", "reference_fedsa")
@@ -41,25 +48,45 @@ OPEN = ("transfer", "reference_fedsa")
 
 
 class Measured(NamedTuple):
-    """A baseline's metric in [0, 1], and the bytes that it moved where that is another account."""
+    """A baseline's metric in [0, 1], and the bytes that it moved where that is another account.
+
+    ``heads`` has each head's own metric, where the task has several.
+    """
 
     metric: float
     bytes: int | None = None
+    heads: Mapping[str, float] | None = None
 
 
-def check(names: Sequence[str]) -> None:
-    """Refuse baselines that do not exist.
+def check(names: Sequence[str], several: bool = False) -> None:
+    """Refuse baselines that do not exist, or that are not for this kind of task.
+
+    Parameters
+    ----------
+    names : Sequence[str]
+        As the scenario has them.
+    several : bool
+        Whether the task has several heads.
 
     Raises
     ------
     ScenarioError
         Naming each.
     """
+    every = (*FUSED, *OPEN, SINGLE)
     faults = [
-        f"baselines: there is no baseline '{name}'; choose from {', '.join((*FUSED, *OPEN))}."
+        f"baselines: there is no baseline '{name}'; choose from {', '.join(every)}."
         for name in names
-        if name not in (*FUSED, *OPEN)
+        if name not in every
     ]
+    faults += [
+        f"baselines: '{name}' is for a single classification; where the task has several heads "
+        f"choose from {', '.join(HEADS)}."
+        for name in names
+        if several and name in every and name not in HEADS
+    ]
+    if SINGLE in names and not several:
+        faults.append(f"baselines: '{SINGLE}' has a student for each head; the task has only one.")
     if faults:
         raise ScenarioError(faults)
 
@@ -119,6 +146,13 @@ class Baselines:
             if name in ("best_single", "transfer") and evidence is not None:
                 own = dict(BestSingle(SelectionOptions()).select(evidence).weights)
             threads = torch.get_num_threads()
+            if name == SINGLE and evidence is not None:
+                selector = EvidenceSelector(SelectionOptions())
+                each = [dict(selector.select(part).weights) for _, part in evidence.parts()]
+                self._jobs[name] = self._executor.submit(
+                    _train_each, problem, answers, each, self.test, threads
+                )
+                continue
             if name in OPEN:
                 self._jobs[name] = self._executor.submit(
                     _train_open, name, problem, self.scenario, own, self.test, threads
@@ -151,7 +185,28 @@ def _train(
     student = (
         FUSIONS.get(fusion)(FusionOptions()).fit(problem, answers, weights, Stage(), {}).student
     )
-    return Measured(problem.task.metric(outputs(student, test[0]), test[1]))
+    return _measured(problem.task, outputs(student, test[0]), test[1])
+
+
+def _train_each(
+    problem: Problem,
+    answers: Answers,
+    weights: Sequence[Mapping[str, float]],
+    test: tuple[Tensor, Tensor],
+    threads: int,
+) -> Measured:
+    """Train a student for each head alone, each with the whole budget and its own teachers."""
+    torch.set_num_threads(threads)
+    raw = []
+    for alone, own in zip(problem.alone(), weights, strict=True):
+        fused = PrototypeFusion().fit(alone, answers, own, Stage(), {})
+        raw.append(outputs(fused.student, test[0]))
+    return _measured(problem.task, torch.cat(raw, dim=1), test[1])
+
+
+def _measured(task: Task, raw: Tensor, labels: Tensor) -> Measured:
+    heads = task.metrics(raw, labels) if isinstance(task, Several) else None
+    return Measured(task.metric(raw, labels), heads=heads)
 
 
 def _train_open(

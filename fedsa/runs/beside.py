@@ -9,7 +9,7 @@ import torch
 
 from fedsa.problem import Answers
 from fedsa.runs.baselines import ALONE, Baselines
-from fedsa.runs.run import Run
+from fedsa.runs.run import Run, rounded
 from fedsa.strategy import aside
 
 
@@ -29,7 +29,9 @@ class Beside:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.found = {e["name"]: e["metric"] for e in run.folder.events("baseline")}
+        told = run.folder.events("baseline")
+        self.found = {e["name"]: e["metric"] for e in told}
+        self.heads = {e["name"]: e["heads"] for e in told if "heads" in e}
         test = run.test_inputs, run.test_labels
         self._training = Baselines(
             run.problem, test, torch.from_numpy(run.split.truth), run.scenario
@@ -108,5 +110,7 @@ class Beside:
     def _collect(self) -> None:
         for name, measured in self._training.finished():
             self.found[name] = round(measured.metric, 6)
-            moved = {} if measured.bytes is None else {"bytes": measured.bytes}
-            self.run.folder.emit("baseline", name=name, metric=self.found[name], **moved)
+            more: dict[str, Any] = {} if measured.bytes is None else {"bytes": measured.bytes}
+            if measured.heads is not None:
+                more["heads"] = self.heads[name] = rounded(measured.heads)
+            self.run.folder.emit("baseline", name=name, metric=self.found[name], **more)

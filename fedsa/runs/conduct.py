@@ -21,7 +21,7 @@ from fedsa.runs.run import Run, measure
 from fedsa.scenario import Scenario
 from fedsa.seeding import derive, torch_generator
 from fedsa.strategy import AllTeachersGone, Amalgamation, Wiring
-from fedsa.task import Classification
+from fedsa.task import Several
 
 _TEACHERS = "teachers.json"
 _ABSENT = "It did not join: its model does not load, or its client did not start."
@@ -66,8 +66,9 @@ def conduct(grid: Any, scenario: Scenario, split: Split, folder: RunFolder, reci
                 raise
             gone = error
         metrics = beside.end()
+        heads = {name: beside.heads[name] for name in metrics if name in beside.heads}
     status = "teachers-gone" if gone else "finished"
-    products.write(grid, run, status, metrics, startup, begin)
+    products.write(grid, run, status, metrics, startup, begin, heads)
     if gone:
         raise gone
     folder.emit("finished", status=status)
@@ -76,16 +77,19 @@ def conduct(grid: Any, scenario: Scenario, split: Split, folder: RunFolder, reci
 def make_problem(scenario: Scenario, split: Split) -> Problem:
     """Put the student's side of a scenario together."""
     shape = tuple(split.transfer.array.shape[1:])
-    labelled = torch.from_numpy(split.labelled)
+    labelled, labels = torch.from_numpy(split.labelled), torch.from_numpy(split.labels)
+    task = split.task
+    if isinstance(task, Several) and len(labels):
+        task = task.measured(labels)
     count = len(split.transfer)
     # The probe holds as many labelled items as fit, and unlabelled ones beyond these.
     shuffled = torch.randperm(count, generator=torch_generator(scenario.seed, "probe"))
     first = torch.cat([labelled, shuffled[~torch.isin(shuffled, labelled)]])
     return Problem(
-        task=Classification(split.classes),
+        task=task,
         transfer=split.transfer,
         labelled=labelled,
-        labels=torch.from_numpy(split.labels),
+        labels=labels,
         probe=first[: scenario.saliency.probe_items],
         build=partial(build, scenario.student.model, shape, seed=derive(scenario.seed, "student")),
         student=scenario.student,
@@ -95,7 +99,7 @@ def make_problem(scenario: Scenario, split: Split) -> Problem:
 
 
 def _prepare(scenario: Scenario, split: Split, folder: RunFolder, recipe: Recipe) -> Run:
-    baselines.check(scenario.baselines)
+    baselines.check(scenario.baselines, bool(scenario.task.heads))
     problem = make_problem(scenario, split)
     test_inputs, test_labels = to_float(split.test_inputs), torch.from_numpy(split.test_labels)
     absent = {teacher.id for teacher in scenario.pool()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Run:
         of the second half (those after round R/2 of R).
     setting : Mapping[str, Any]
         Those parts of the scenario that must be alike for a comparison.
+    heads : Mapping[str, Mapping[str, float]]
+        Of a task with several heads: the same metrics of each head, by method.
     """
 
     folder: Path
@@ -41,6 +43,7 @@ class Run:
     queries: float | None
     bytes: float | None
     setting: Mapping[str, Any]
+    heads: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -80,6 +83,10 @@ def read_run(folder: Path) -> Run:
             queries=_sum(teacher.get("queries") for teacher in summary.get("teachers", [])),
             bytes=_sum(cost.get(way) for way in ("to_teachers", "from_teachers")),
             setting={part: setting.get(part) for part in ALIKE},
+            heads={
+                name: {head: _finite(value) for head, value in own.items()}
+                for name, own in (summary.get("heads") or {}).items()
+            },
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(

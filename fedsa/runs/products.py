@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,36 @@ from torch import Tensor
 
 from fedsa.data.transfer import to_float
 from fedsa.fusion.training import outputs
+from fedsa.problem import Problem
 from fedsa.runs.certify import certificate
 from fedsa.runs.folder import write_json
 from fedsa.runs.report import write as write_report
-from fedsa.runs.run import Run
+from fedsa.runs.run import Run, rounded
 from fedsa.strategy import aside
+from fedsa.task import Head, Several, Task
 
 NEAREST = 5
 
 
 def write(
-    grid: Any, run: Run, status: str, metrics: dict[str, float], startup: float, begin: float
+    grid: Any,
+    run: Run,
+    status: str,
+    metrics: dict[str, float],
+    startup: float,
+    begin: float,
+    heads: Mapping[str, Mapping[str, float]],
 ) -> None:
-    """Write the student, the artefacts, ``summary.json`` and ``report.html``."""
+    """Write the student, the artefacts, ``summary.json`` and ``report.html``.
+
+    ``metrics`` and ``heads`` are the baselines', of all heads and of each where there are several.
+    """
     run.folder.emit("phase", phase="report")
     _student(run)
     np.savez_compressed(run.folder.path / "artefacts.npz", **_artefacts(grid, run))
     certified = _certificate(run)
     total = time.monotonic() - begin
-    summary = _summary(run, status, metrics, startup, total) | certified
+    summary = _summary(run, status, metrics, startup, total) | certified | _heads(run, heads)
     write_json(run.folder.path / "summary.json", summary)
     write_report(run.folder.path)
 
@@ -56,12 +68,13 @@ def _student(run: Run) -> None:
         {
             "task": run.problem.task.kind,
             "classes": list(run.split.classes),
+            **_card_heads(run.problem.task),
             "architecture": run.scenario.student.model,
             "embedding": run.scenario.student.embedding,
             "input": {"shape": list(shape), "low": 0.0, "high": 1.0, "dtype": "float32"}
             if run.split.transfer.array.dtype == np.uint8
             else {"shape": list(shape), "dtype": "float32"},
-            "output": "logits",
+            "output": "logits" if run.problem.task.distributions else "raw",
             "licence_of_data": run.split.licence,
             "scenario": run.scenario.name,
             "strategy": run.scenario.strategy,
@@ -88,11 +101,13 @@ def _artefacts(grid: Any, run: Run) -> dict[str, Any]:
         if problem.inputs.ndim == 4:
             found["probe_images"] = problem.inputs[shown].numpy()
     if {"responsibilities", "coverage", "emission"} <= set(memory.views):
-        found |= _prototypes(problem.inputs, memory.views)
+        found |= _prototypes(problem, memory.views)
         # The fusion saw every teacher with an answer that counts, in sorted order.
         seen = sorted(name for name, marks in memory.marks.items() if bool(marks.any()))
         if len(seen) == len(found["coverage"]):
             found["coverage_ids"] = np.array(seen, dtype=np.str_)
+    if not problem.task.distributions:
+        return found
     program = torch.export.load(run.folder.path / "student.pt2").module()
     predicted = outputs(program, run.test_inputs).argmax(dim=1)
     classes = problem.task.outputs
@@ -101,17 +116,52 @@ def _artefacts(grid: Any, run: Run) -> dict[str, Any]:
     return found
 
 
-def _prototypes(inputs: Tensor, views: dict[str, Tensor]) -> dict[str, Any]:
+def _card_heads(task: Task) -> dict[str, Any]:
+    """Return where each head's columns stand among the outputs, and how to read them."""
+    if not isinstance(task, Several):
+        return {}
+    return {
+        "heads": [
+            {
+                "name": head.name,
+                "kind": head.task.kind,
+                "columns": [head.columns.start, head.columns.stop],
+                "names": list(head.task.names),
+                "answer": "softmax" if head.task.distributions else "sigmoid",
+            }
+            for head in task.heads
+        ]
+    }
+
+
+def _heads(run: Run, beside: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """Return the metric of each head, by method, where the task has several."""
+    task = run.problem.task
+    if not isinstance(task, Several):
+        return {}
+    program = torch.export.load(run.folder.path / "student.pt2").module()
+    own = task.metrics(outputs(program, run.test_inputs), run.test_labels)
+    return {"heads": {"student": rounded(own), **beside}}
+
+
+def _prototypes(problem: Problem, views: dict[str, Tensor]) -> dict[str, Any]:
+    inputs = problem.inputs
     nearest = views["responsibilities"].topk(min(NEAREST, len(inputs)), dim=0).indices.T
     found: dict[str, Any] = {
         "nearest": nearest.numpy(),
         "coverage": views["coverage"].numpy(),
-        "emission": views["emission"].numpy(),
         "usage": views["responsibilities"].mean(dim=0).numpy(),
     }
+    if (head := _speaking(problem.task)) is not None:
+        found["emission"] = views["emission"][:, head.columns].numpy()
     if inputs.ndim == 4:
         found["nearest_images"] = inputs[nearest].to(torch.float16).numpy()
     return found
+
+
+def _speaking(task: Task) -> Head | None:
+    """Return the head by whose classes prototypes are named: the first that has classes."""
+    return next((head for head in task.heads if head.task.distributions), None)
 
 
 def _certificate(run: Run) -> dict[str, Any]:
@@ -140,7 +190,7 @@ def _summary(
         "strategy": run.scenario.strategy,
         "seed": run.scenario.seed,
         "status": status,
-        "task": {"kind": run.problem.task.kind, "classes": list(run.split.classes)},
+        "task": _task(run.problem.task),
         "metrics": {"student": memory.history[-1]["student"], **metrics},
         "rounds": [
             {key: entry[key] for key in ("round", "selected", "weights", "student")}
@@ -169,6 +219,15 @@ def _summary(
             **{name: round(seconds.get(name, 0.0), 3) for name in names},
         },
     }
+
+
+def _task(task: Task) -> dict[str, Any]:
+    """Return what the summary says of the task; its classes are the first head's that has some."""
+    head = _speaking(task)
+    found: dict[str, Any] = {"kind": task.kind, "classes": list(head.task.names) if head else []}
+    if isinstance(task, Several):
+        found["heads"] = {head.name: head.task.kind for head in task.heads}
+    return found
 
 
 def _limits(run: Run) -> dict[str, dict[str, dict[str, int]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +27,11 @@ class Run:
     strategy: Amalgamation
     test_inputs: torch.Tensor
     test_labels: torch.Tensor
+
+
+def rounded(heads: Mapping[str, float]) -> dict[str, float]:
+    """Return the heads' metrics as they are written down."""
+    return {name: round(value, 6) for name, value in heads.items()}
 
 
 def measure(

@@ -14,6 +14,26 @@ GRADIENT_CHUNK = 128
 """Items of one pass with gradients (smooth-grad and integrated gradients multiply them inside)."""
 
 
+class Answering(nn.Module):
+    """A network whose answers are not the softmax of its outputs: values, or several heads.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Maps inputs to raw outputs.
+    answer : Callable[[Tensor], Tensor]
+        From raw outputs to answers; methods that only ask see how far these move.
+    """
+
+    def __init__(self, model: nn.Module, answer: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.model, self.answer = model, answer
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the answers ``(n, outputs)``."""
+        return self.answer(self.model(inputs))
+
+
 def settle(model: Callable[[Tensor], Tensor]) -> None:
     """Put a network into evaluation mode, where it has modes (a plain callable has none)."""
     if isinstance(model, nn.Module) and model.training:
@@ -29,7 +49,13 @@ def chunks(inputs: Tensor, size: int) -> list[Tensor]:
 
 
 def probabilities(model: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
-    """Return the softmax of the model's logits on ``inputs``, ``(n, outputs)``, in chunks."""
+    """Return the model's answers on ``inputs``, ``(n, outputs)``, in chunks.
+
+    These are the softmax of its logits, unless it says itself what they are.
+    """
+    if isinstance(model, Answering):
+        with torch.no_grad():
+            return torch.cat([model(chunk).float() for chunk in chunks(inputs, CHUNK)])
     with torch.no_grad():
         parts = [model(chunk).float().softmax(dim=1) for chunk in chunks(inputs, CHUNK)]
     return torch.cat(parts)

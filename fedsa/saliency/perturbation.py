@@ -19,7 +19,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from fedsa.saliency.batches import CHUNK, chunks, probabilities, settle
+from fedsa.saliency.batches import CHUNK, Answering, chunks, probabilities, settle
 from fedsa.seeding import torch_generator
 
 CELLS = 49
@@ -34,12 +34,14 @@ def occlusion(model: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     A drop below zero (the network is surer without the patch) counts as no drop; a pixel gets
     the mean of its patches. The own class's drop ranks teachers better than the total
     variation of the whole answer, which also moves with what the network does not decide by.
+    Answers that are values have no own class: there it is how far they all move.
     """
     patches = lattice(_spatial(inputs)).to(inputs.device)
 
     def function(items: Tensor) -> Tensor:
         answered, perturbed = _answers(model, items, 1.0 - patches)
-        drop = (_own(answered, answered[:, None]) - _own(answered, perturbed)).clamp_min(0.0)
+        own = _left if isinstance(model, Answering) else _own
+        drop = (own(answered, answered[:, None]) - own(answered, perturbed)).clamp_min(0.0)
         return drop @ patches.flatten(1) / patches.flatten(1).sum(dim=0)
 
     return _chunked(model, inputs, len(patches), function)
@@ -58,7 +60,8 @@ def rise(
 
     def function(items: Tensor) -> Tensor:
         answered, perturbed = _answers(model, items, drawn)
-        weighted = _own(answered, perturbed) @ cover / cover.sum(dim=0).clamp_min(1e-6)
+        own = _left if isinstance(model, Answering) else _own
+        weighted = own(answered, perturbed) @ cover / cover.sum(dim=0).clamp_min(1e-6)
         return weighted - weighted.amin(dim=1, keepdim=True)
 
     return _chunked(model, inputs, masks, function)
@@ -142,6 +145,11 @@ def _own(answered: Tensor, others: Tensor) -> Tensor:
     """Return the probability in ``(b, copies, C)`` of the class answered first, ``(b, copies)``."""
     own = answered.argmax(dim=1)[:, None, None].expand(-1, others.shape[1], 1)
     return others.gather(2, own)[:, :, 0]
+
+
+def _left(answered: Tensor, others: Tensor) -> Tensor:
+    """Return what is left of an answer of values: one less the mean change, ``(b, copies)``."""
+    return 1.0 - (others - answered[:, None]).abs().mean(dim=2)
 
 
 def _middle(items: Tensor) -> Tensor:

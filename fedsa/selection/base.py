@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from torch import Tensor
 
 from fedsa.problem import Answers, Problem
+from fedsa.task import Head
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Evidence:
         What has been answered so far, of the labelled items and the response items: all of them
         by most teachers; by one with a small budget, or late, the labelled ones first.
     student : Tensor
-        ``(n, C)`` the current student's distribution on the transfer set.
+        ``(n, C)`` the current student's answers on the transfer set.
     """
 
     problem: Problem
@@ -42,6 +43,13 @@ class Evidence:
     closeness: Mapping[str, float]
     answers: Answers
     student: Tensor
+
+    def parts(self) -> list[tuple[Head, Evidence]]:
+        """Return each head of the task with the evidence about it alone, in order."""
+        return [
+            (head, replace(self, problem=problem, student=self.student[:, head.columns]))
+            for head, problem in self.problem.parts()
+        ]
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ score is the product of two figures, each on a scale where 1 is a good teacher o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import Tensor
 
 from fedsa.options import SelectionOptions
+from fedsa.problem import Problem
 from fedsa.selection.base import Evidence, Selection
 from fedsa.selection.layers import Layers, measure
 from fedsa.selection.policies import weights
@@ -49,11 +49,19 @@ class EvidenceSelector:
         self.options = options
 
     def select(self, evidence: Evidence) -> Selection:
-        """Measure all layers, score, and apply the policy."""
+        """Measure all layers, score, and apply the policy; for each head by itself.
+
+        A teacher that knows much of one head and nothing of the others is needed all the same, so
+        it is weights that are averaged over the heads, not scores before the policy.
+        """
+        parts = [(head.name, self._select(part)) for head, part in evidence.parts()]
+        return parts[0][1] if len(parts) == 1 else averaged(parts)
+
+    def _select(self, evidence: Evidence) -> Selection:
         found = measure(evidence)
         problem = evidence.problem
-        share = _trust(problem.labels)
-        strengths, gates = strength(found, share), gate(found, _firmness(problem.labels))
+        each = _each(problem)
+        strengths, gates = strength(found, _trust(each)), gate(found, _firmness(each))
         scores = {name: strengths[name] * gates[name] for name in found}
         chosen = weights(scores, self.options, problem.seed, evidence.round)
         return Selection(
@@ -64,6 +72,30 @@ class EvidenceSelector:
                 name: _reason(layers, chosen.get(name, 0.0)) for name, layers in found.items()
             },
         )
+
+
+def averaged(parts: Sequence[tuple[str, Selection]]) -> Selection:
+    """Join the selections that were made for each head, by name, into one."""
+    names = sorted({name for _, part in parts for name in part.scores})
+    weighed = {n: math.fsum(p.weights.get(n, 0.0) for _, p in parts) / len(parts) for n in names}
+    reasons = {}
+    for name in names:
+        head, best = max(parts, key=lambda part: part[1].weights.get(name, 0.0))
+        clause = best.reasons.get(name, "")
+        reasons[name] = f"for {head}: {clause}" if weighed[name] > 0 else clause
+    return Selection(
+        weights=weighed,
+        scores={n: math.fsum(p.scores.get(n, 0.0) for _, p in parts) / len(parts) for n in names},
+        evidence={
+            name: {
+                f"{head} {layer}": value
+                for head, part in parts
+                for layer, value in part.evidence.get(name, {}).items()
+            }
+            for name in names
+        },
+        reasons=reasons,
+    )
 
 
 def strength(found: Mapping[str, Layers], share: float) -> dict[str, float]:
@@ -81,6 +113,7 @@ def strength(found: Mapping[str, Layers], share: float) -> dict[str, float]:
         ((1 - LOOKS) * share / 2, _relative(found, lambda layers: layers.cross_validation)),
         ((1 - LOOKS) * share / 2, _relative(found, lambda layers: layers.leep)),
         ((1 - LOOKS) * (1 - share), _relative(found, lambda layers: layers.mutual_information)),
+        ((1 - LOOKS) * (1 - share), _relative(found, lambda layers: layers.alignment)),
     ]
     out = {}
     for name in found:
@@ -116,19 +149,21 @@ def gate(found: Mapping[str, Layers], firmness: float = 1.0) -> dict[str, float]
     }
 
 
-def _trust(labels: Tensor) -> float:
+def _trust(each: float) -> float:
     """Return the part of the labels' evidence: 3/4 at six labels a class, 1/3 at one."""
-    each = _each(labels)
     return each / (each + 2.0)
 
 
-def _firmness(labels: Tensor) -> float:
+def _firmness(each: float) -> float:
     """Return how far gates close: fully from six labels a class on."""
-    return min(1.0, _each(labels) / 6.0)
+    return min(1.0, each / 6.0)
 
 
-def _each(labels: Tensor) -> float:
-    """Return the mean number of labels a class."""
+def _each(problem: Problem) -> float:
+    """Return the mean number of labels a class; a quantity asks for as many as two classes."""
+    labels = problem.labels
+    if not problem.task.distributions:
+        return len(labels) / 2.0
     return len(labels) / int((torch.bincount(labels) > 0).sum()) if len(labels) else 0.0
 
 
@@ -163,12 +198,15 @@ def _reason(layers: Layers, weight: float) -> str:
     look = ""
     if layers.saliency is not None:
         look = f"look {'alike' if layers.saliency > 0 else 'unlike'} ({layers.saliency:+.2f})"
+    unit = " nats" if layers.alignment is None else " of the variance"
     if layers.gain is not None and layers.error is not None:
-        figure = f"{layers.gain:+.2f} ± {layers.error:.2f} nats"
+        figure = f"{layers.gain:+.2f} ± {layers.error:.2f}{unit}"
         if weight == 0 and layers.gain <= ERRORS * layers.error:
             return f"gated: adds nothing sure ({figure})"
         look = f"{look + ', ' if look else ''}adds {figure}"
     told = layers.leep if layers.leep is not None else layers.mutual_information
-    clause = f"{look + ', ' if look else ''}tells {told:.2f} nats" if told is not None else look
+    if told is None:
+        told = layers.cross_validation
+    clause = f"{look + ', ' if look else ''}tells {told:.2f}{unit}" if told is not None else look
     clause = clause or "nothing is known of it"
     return clause if weight > 0 else f"left out: {clause}"

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from fedsa.problem import Problem
+from fedsa.problem import Answers, Problem
 from fedsa.seeding import derive, torch_generator
 from fedsa.selection.base import Evidence
+from fedsa.transferability.cka import cka
 from fedsa.transferability.cross_validation import features, held_out, rms
 from fedsa.transferability.leep import leep
 from fedsa.transferability.mutual_information import mutual_information
+from fedsa.transferability.ridge import explained
 
 SIGHT = 16
 """Principal directions kept of the inputs, and as many of untrained features."""
@@ -37,12 +39,19 @@ class Layers:
     saliency : float | None
         Closeness of looks in [-1, 1]; None where the teacher gave none.
     mutual_information : float | None
-        Of its answers and the student's, over the answered items, in nats.
+        Of its answers and the student's, over the answered items, in nats; None where either of
+        them are values.
     leep, cross_validation : float | None
         Information on the labels in nats: LEEP above its mean on shuffled labels, and held-out
-        log-likelihood above chance; None without labels (or none that can be held out).
+        log-likelihood above chance; None without labels (or none that can be held out). Of a head
+        of values there is no LEEP, and cross-validation tells the share of the variance that is
+        explained on labels left out.
     gain, error : float | None
-        Held-out gain in nats over what is seen without any teacher, and its standard error.
+        Held-out gain over what is seen without any teacher, and its standard error, in the same
+        unit.
+    alignment : float | None
+        CKA of its answers and the student's, in [-1, 1]; in place of mutual information for a
+        head of values, so None for all others.
     """
 
     saliency: float | None
@@ -51,6 +60,7 @@ class Layers:
     cross_validation: float | None
     gain: float | None
     error: float | None
+    alignment: float | None = None
 
     def document(self) -> dict[str, float]:
         """Return the layers that are known, by name, for the report."""
@@ -61,6 +71,7 @@ class Layers:
             "cross-validation": self.cross_validation,
             "gain": self.gain,
             "gain-error": self.error,
+            "alignment": self.alignment,
         }
         return {name: value for name, value in named.items() if value is not None}
 
@@ -69,33 +80,40 @@ def measure(evidence: Evidence) -> dict[str, Layers]:
     """Measure every layer for every teacher that can be reached, in sorted order."""
     evidence = replace(evidence, problem=_judged(evidence.problem))
     problem, answers = evidence.problem, evidence.answers
+    classes = problem.task.distributions
     names = sorted(evidence.teachers)
     heard = {name: _heard(evidence, name) for name in names}
-    told = {n: answers[n][problem.labelled[mark]] for n, mark in heard.items() if bool(mark.any())}
+    rooted = {name: _rooted(answers, name) for name in names if name in answers}
+    told = {n: rooted[n][problem.labelled[mark]] for n, mark in heard.items() if bool(mark.any())}
     validated: dict[str, tuple[float, float, float]] = {}
     # A small budget may end among the labelled items: a teacher is judged by those it answered,
     # beside all who answered them too.
     for mark in _kinds([heard[name] for name in told]):
         part = _part(problem, mark)
         beside = [name for name in told if bool(heard[name][mark].all())]
-        if _can_hold_out(part.labels):
-            figures = _validate(part, {n: answers[n][part.labelled] for n in beside})
+        if _can_hold_out(part):
+            figures = _validate(part, {n: rooted[n][part.labelled] for n in beside})
             validated |= {n: figures[n] for n in beside if bool((heard[n] == mark).all())}
     out = {}
     for name in names:
         asked = answers.asked(name) if name in answers else torch.zeros(0, dtype=torch.bool)
-        shared = None
+        shared = aligned = None
         if bool(asked.any()):
-            given = answers[name][asked]
-            shared = mutual_information(given, None, evidence.student[asked])
+            given, seen = rooted[name][asked], evidence.student[asked]
+            if not classes:
+                aligned = cka(given, None, seen.square())
+            elif name not in answers.graded:
+                shared = mutual_information(given, None, seen)
+        judged = name in told and classes and name not in answers.graded
         validity = validated.get(name)
         out[name] = Layers(
             saliency=evidence.closeness.get(name),
             mutual_information=shared,
-            leep=_surprise(told[name], _part(problem, heard[name])) if name in told else None,
+            leep=_surprise(told[name], _part(problem, heard[name])) if judged else None,
             cross_validation=validity[0] if validity else None,
             gain=validity[1] if validity else None,
             error=validity[2] if validity else None,
+            alignment=aligned,
         )
     return out
 
@@ -108,6 +126,11 @@ def _judged(problem: Problem) -> Problem:
     mark = torch.zeros(len(problem.labels), dtype=torch.bool)
     mark[torch.randperm(len(mark), generator=generator)[:JUDGED]] = True
     return _part(problem, mark)
+
+
+def _rooted(answers: Answers, name: str) -> Tensor:
+    """Return answers whose square roots are features; values are features as they are."""
+    return answers[name].square() if name in answers.graded else answers[name]
 
 
 def _heard(evidence: Evidence, name: str) -> Tensor:
@@ -139,6 +162,8 @@ def _part(problem: Problem, mark: Tensor) -> Problem:
 def _validate(problem: Problem, told: dict[str, Tensor]) -> dict[str, tuple[float, float, float]]:
     """Return each teacher's held-out information, gain over :func:`sight`, and the gain's error.
 
+    Of classes by logistic regression, of values by ridge regression.
+
     Complementarity is measured against untrained eyes, not against the student: the student was
     fitted to these very labels, so its answers on them look better than any teacher's, and once
     it learnt from the teachers each of them looks superfluous. All teachers share one scale, as
@@ -149,11 +174,16 @@ def _validate(problem: Problem, told: dict[str, Tensor]) -> dict[str, tuple[floa
     alone = [features(told[name], scale) for name in names]
     seen = sight(problem)
     both = [torch.cat([seen, block], dim=1) for block in alone]
-    figures = held_out([seen, *alone, *both], labels, problem.seed)
+    blocks = [seen, *alone, *both]
+    if problem.task.distributions:
+        figures = held_out(blocks, labels, problem.seed)
+        chance = math.log(int((torch.bincount(labels) > 0).sum()))
+    else:
+        figures = torch.stack([explained(block, labels) for block in blocks])
+        chance = 0.0
     base, information, joint = figures[0], figures[1 : len(names) + 1], figures[len(names) + 1 :]
     gains = joint - base
     errors = gains.std(dim=1) / math.sqrt(len(labels))
-    chance = math.log(int((torch.bincount(labels) > 0).sum()))
     return {
         name: (
             float(information[i].mean()) + chance,
@@ -193,10 +223,13 @@ def _principal(columns: Tensor) -> Tensor:
     return seen / scale if scale > 1e-9 else torch.zeros_like(seen)
 
 
-def _can_hold_out(labels: Tensor) -> bool:
-    """Whether at least half of the labels have another of their class."""
+def _can_hold_out(problem: Problem) -> bool:
+    """Whether at least half of the labels have another of their class (of values: two differ)."""
+    labels = problem.labels
     if not len(labels):
         return False
+    if not problem.task.distributions:
+        return len(labels) > 2 and bool((labels != labels[0]).any())
     counts = torch.bincount(labels)
     return bool((counts[labels] > 1).double().mean() >= 0.5) and int((counts > 0).sum()) > 1
 

@@ -7,6 +7,7 @@ import torch
 from fedsa.options import SelectionOptions
 from fedsa.seeding import torch_generator
 from fedsa.selection.base import Evidence, Selection
+from fedsa.selection.layers import measure
 from fedsa.selection.policies import size, top_k
 from fedsa.transferability.cross_validation import features, held_out
 
@@ -48,13 +49,18 @@ class RandomK:
 
 
 class BestSingle:
-    """The one teacher whose answers tell the held-out labels best (cross-validated, in nats)."""
+    """The one teacher whose answers tell the held-out labels best (cross-validated, in nats).
+
+    Of several heads: in the mean over them, each in shares of what its best teacher tells.
+    """
 
     def __init__(self, options: SelectionOptions) -> None:
         self.options = options
 
     def select(self, evidence: Evidence) -> Selection:
         """Choose by the labelled items only."""
+        if evidence.problem.task.heads[0].label is not None:
+            return self._of_heads(evidence)
         problem, answers = evidence.problem, evidence.answers
         # Compared are those who answered the most of them, where budgets ended on the way.
         heard = {n: answers.asked(n)[problem.labelled] for n in sorted(evidence.teachers)}
@@ -72,5 +78,23 @@ class BestSingle:
             reasons={
                 name: f"{'best' if name in best else 'not the best'} at {scores[name]:.2f} nats"
                 for name in names
+            },
+        )
+
+    def _of_heads(self, evidence: Evidence) -> Selection:
+        scores = dict.fromkeys(sorted(evidence.teachers), 0.0)
+        parts = evidence.parts()
+        for _, part in parts:
+            found = {n: layers.cross_validation or 0.0 for n, layers in measure(part).items()}
+            most = max(1e-9, *found.values())
+            for name, told in found.items():
+                scores[name] += max(0.0, told) / most / len(parts)
+        best = top_k(scores, 1)
+        return Selection(
+            weights=best,
+            scores=scores,
+            reasons={
+                name: f"{'best' if name in best else 'not the best'} at {scores[name]:.2f}"
+                for name in scores
             },
         )

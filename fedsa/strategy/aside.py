@@ -68,8 +68,8 @@ def evidence(strategy: Amalgamation) -> Evidence:
     memory, problem = strategy.memory, strategy.problem
     student = memory.student_answers
     if student is None:  # before the first look nothing is known of the student
-        classes = problem.task.outputs
-        student = torch.full((len(problem.transfer), classes), 1.0 / classes)
+        even = torch.zeros(len(problem.transfer), problem.task.outputs)
+        student = problem.task.answer(even)
     told = strategy.inquiry.response_answers()
     known = tuple(name for name in told if bool(told.asked(name).any()))
     return Evidence(problem, memory.round, strategy.rounds, known, {}, told, student)

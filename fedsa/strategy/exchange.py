@@ -169,7 +169,8 @@ class Exchange:
             return Failure("lost", _LOST)
         card = self.cards.get(question.teacher)
         try:
-            read = reply_from(reply.content, question.request, card.outputs if card else None)
+            promised = (card.outputs, card.answers) if card else (None, None)
+            read = reply_from(reply.content, question.request, *promised)
         except MessageError as error:
             return Failure("malformed", str(error))
         # A teacher's own words are not repeated: only the code is believed.

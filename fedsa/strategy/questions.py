@@ -106,6 +106,8 @@ def predict_cost(
 ) -> tuple[int, int]:
     """Return the bytes of asking a teacher about ``items``, and of its answers."""
     width = np.dtype(form).itemsize
-    received = Predicted(CompactAnswers.encode(np.full((1, outputs), 1 / outputs), form))
+    # Of the same size whichever kind the answers are.
+    one = CompactAnswers.encode(np.full((1, outputs), 1 / outputs), form, "values")
+    received = Predicted(one)
     received_bytes = received.payload_bytes + (len(items) - 1) * outputs * width
     return Predict(teacher, set_hash, items, form).payload_bytes, received_bytes

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -38,6 +38,11 @@ class Cell:
         if strategy != strategies[0]:
             change["baselines"] = ()  # the same whatever strategy runs beside them
         return self.scenario.model_copy(update=change)
+
+    def of(self, head: str) -> Cell:
+        """Return what the cell says of one head of a task that has several."""
+        name = f"{self.name}, {head}" if self.name else head
+        return replace(self, name=name, settings={**self.settings, "head": head})
 
     @property
     def slug(self) -> str:

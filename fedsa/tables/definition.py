@@ -42,6 +42,8 @@ class TableOptions(Options):
     """The first is the one that all others are compared with; it runs with all baselines."""
     scenario: str | dict[str, Any]
     """The base: a scenario's name or file, or a scenario itself."""
+    heads: tuple[str, ...] = Field(default=(), strict=False)
+    """Heads of the task, where it has several: each is a column, with its own metric."""
     axes: dict[str, dict[str, Change]] = Field(default_factory=dict)
     """Axis to setting to a change: a piece of a scenario that replaces what the base has."""
     parts: Annotated[tuple[Part, ...], Field(strict=False)] = ()
@@ -73,6 +75,15 @@ class Table:
         self, name: str, options: TableOptions, parts: Sequence[tuple[Part, Sequence[Cell]]]
     ) -> None:
         self.name, self.options, self.parts = name, options, parts
+
+    def columns(self, part: Part, cells: Sequence[Cell]) -> tuple[Part, list[Cell]]:
+        """Return a part and its cells as they are shown: one cell for each head, if there are."""
+        if not self.options.heads:
+            return part, list(cells)
+        vary = {**part.vary, "head": self.options.heads}
+        return part.model_copy(update={"vary": vary}), [
+            cell.of(head) for cell in cells for head in self.options.heads
+        ]
 
     @property
     def cells(self) -> list[Cell]:

@@ -7,7 +7,15 @@ from itertools import groupby
 
 from fedsa.runs.compare import figure
 from fedsa.tables.definition import Part, Table
-from fedsa.tables.results import Result, apart, methods, moved, standings, unbeaten
+from fedsa.tables.results import (
+    Result,
+    apart,
+    methods,
+    moved,
+    records,
+    standings,
+    unbeaten,
+)
 
 MISSING = "not run"
 _COSTS = (("queries", "queries", 1, 0), ("bytes", "MB", 1e-6, 1), ("seconds", "seconds", 1, 0))
@@ -37,7 +45,8 @@ def markdown(table: Table, seeds: Sequence[int], found: Sequence[Result], comman
         lines += [f"## {part.title}", ""] if part.title else []
         if part.compare == "columns":
             lines += ["Differences here are from the first column, of the same method.", ""]
-        own = [by_place[tuple(cell.settings.values())] for cell in cells]
+        part, shown = table.columns(part, cells)
+        own = [by_place[tuple(cell.settings.values())] for cell in shown]
         for heading, columns in _grids(part, own):
             lines += [f"### {heading}", ""] if heading else []
             lines += [*_grid(table, part, columns, names, seeds), ""]
@@ -50,8 +59,14 @@ def markdown(table: Table, seeds: Sequence[int], found: Sequence[Result], comman
 
 def _legend(table: Table) -> list[str]:
     reference = table.options.strategies[0]
+    what = "Test accuracy"
+    if table.options.heads:
+        what = (
+            "Each head's metric on the test set (accuracy for classes, the share of labels told "
+            "right for multi-label, R² for regression, intersection over union for segmentation)"
+        )
     text = (
-        f"Test accuracy in percent, mean ± half the 95 % interval (Student's t over seeds); below "
+        f"{what} in percent, mean ± half the 95 % interval (Student's t over seeds); below "
         f"it the difference from *{reference}* in points, paired by seed, with a star where its "
         f"interval excludes zero. Queries, bytes and seconds are those of a run of *{reference}*; "
         "where a run was cut short and resumed, the seconds are those of its last part."
@@ -137,20 +152,20 @@ def _standing(table: Table, found: Sequence[Result], names: Sequence[str]) -> li
 
 def _made(found: Iterable[Result]) -> list[str]:
     """Tell what the figures were made with, one line for each different commit and machine."""
-    records = [record for result in found for record in result.records]
-    if not records:
+    runs = records(found)
+    if not runs:
         return ["Nothing was run yet."]
     lines = ["## Made with", ""]
     kinds: dict[str, list[float]] = {}
-    for record in records:
+    for record in runs:
         versions = ", ".join(
             f"{name} {record['versions'][name]}" for name in ("fedsa", "flwr", "ray", "torch")
         )
         kind = f"{versions} (commit {record['commit'] or 'unknown'}) on {record['machine']}"
         kinds.setdefault(kind, []).append(record["seconds"] or 0.0)
     for kind, seconds in kinds.items():
-        runs = f"{len(seconds)} run" + ("s" if len(seconds) > 1 else "")
-        lines.append(f"- {runs}, {sum(seconds) / 60:,.0f} minutes in all: {kind}")
+        count = f"{len(seconds)} run" + ("s" if len(seconds) > 1 else "")
+        lines.append(f"- {count}, {sum(seconds) / 60:,.0f} minutes in all: {kind}")
     return lines
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fedsa.runs.compare import Row, compared
+from fedsa.runs.finished import Run
 from fedsa.runs.intervals import Interval, interval
 from fedsa.tables.cells import Cell, key
 from fedsa.tables.definition import Table
@@ -53,7 +54,7 @@ class Standing:
 def results(
     table: Table, seeds: Sequence[int], known: Mapping[str, Record], now: Mapping[str, str]
 ) -> list[Result]:
-    """Return one result a cell.
+    """Return one result a cell; of a table with heads, one for each head of it.
 
     Parameters
     ----------
@@ -70,12 +71,25 @@ def results(
     found = []
     for cell in table.cells:
         keys = [key(cell.run(strategies, s, seed)) for s in strategies for seed in seeds]
-        records = [known[name] for name in keys if name in known]
-        runs = [run_of(record) for record in records]
-        rows = compared(cell.name, runs, strategies[0]) if runs else []
-        old = sum(record["code"] != now[record["key"]] for record in records)
-        found.append(Result(cell, {row.method: row for row in rows}, records, old))
+        made = [known[name] for name in keys if name in known]
+        runs = [run_of(record) for record in made]
+        old = sum(record["code"] != now[record["key"]] for record in made)
+        for head in table.options.heads or (None,):
+            own = runs if head is None else [_of_head(run, head) for run in runs]
+            shown = cell if head is None else cell.of(head)
+            rows = compared(shown.name, own, strategies[0]) if own else []
+            found.append(Result(shown, {row.method: row for row in rows}, made, old))
     return found
+
+
+def _of_head(run: Run, head: str) -> Run:
+    """Return a run with one head's metrics in place of the mean over all."""
+    return replace(run, metrics={n: own[head] for n, own in run.heads.items() if head in own})
+
+
+def records(found: Iterable[Result]) -> list[Record]:
+    """Return the single runs behind some results, each once."""
+    return list({one["key"]: one for result in found for one in result.records}.values())
 
 
 def apart(one: Result, other: Result, method: str) -> Interval | None:
@@ -181,5 +195,5 @@ def document(table: Table, seeds: Sequence[int], found: Sequence[Result]) -> dic
             }
             for result in found
         ],
-        "runs": [record for result in found for record in result.records],
+        "runs": records(found),
     }

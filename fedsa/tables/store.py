@@ -16,6 +16,7 @@ from fedsa.tables.cells import key
 
 Record = dict[str, Any]
 _FIGURES = ("metrics", "harmful", "seconds", "queries", "bytes")
+_HEADS = "heads"  # only in the results of tasks that have several
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Store:
             "strategy": scenario.strategy,
             "seed": scenario.seed,
             **{name: getattr(run, name) for name in _FIGURES},
+            **({_HEADS: run.heads} if run.heads else {}),
             **made,
         }
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -71,6 +73,7 @@ def run_of(record: Record, folder: Path = Path()) -> Run:
         seed=record["seed"],
         status="finished",
         setting={},
+        heads=record.get(_HEADS, {}),
         **{name: record[name] for name in _FIGURES},
     )
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError
 
 from fedsa.errors import TeacherFileError
+from fedsa.saliency import METHODS, QUERY_ONLY
 from fedsa.teacher.compute import ComputeSection
 from fedsa.teacher.model_section import ModelSection
 from fedsa.teacher.model_section import faults as model_faults
@@ -41,13 +42,15 @@ class CardFile(Section):
     """A teacher's TOML file, validated; see :func:`read`."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-    task: Literal["classification"] = "classification"
+    task: Literal["classification", "multi-label", "regression", "segmentation"] = "classification"
+    """What it answers: a distribution over classes, or values from 0 to 1, each of its own: of
+    labels, of quantities, or of a mask's cells, row by row."""
     classes: Annotated[
-        Annotated[tuple[_Name, ...], Field(min_length=2), Tag("names")]
-        | Annotated[int, Field(ge=2, le=65_536), Tag("number")],
+        Annotated[tuple[_Name, ...], Field(min_length=1), Tag("names")]
+        | Annotated[int, Field(ge=1, le=65_536), Tag("number")],
         Discriminator(lambda value: "number" if isinstance(value, int) else "names"),
     ]
-    """Their names, or only how many where the institution keeps the names to itself."""
+    """Names of its outputs, or only how many where the institution keeps the names to itself."""
     licence: Annotated[str, Field(max_length=256)] = "unspecified"
     architecture: _Name = "undisclosed"
     model: ModelSection
@@ -59,7 +62,7 @@ class CardFile(Section):
 
     @property
     def outputs(self) -> int:
-        """Number of classes."""
+        """Number of classes, or of other outputs."""
         return self.classes if isinstance(self.classes, int) else len(self.classes)
 
 
@@ -86,9 +89,9 @@ def read(path: Path) -> CardFile:
     except ValidationError as error:
         faults += [_sentence(dict(fault)) for fault in error.errors()]
     # Checked on the document, so that these faults show beside those of the types above.
-    faults += model_faults(document.get("model"), path.parent)
+    faults += _class_faults(document) + model_faults(document.get("model"), path.parent)
     if card is not None:
-        faults += _input_faults(card) + _compute_faults(card)
+        faults += _input_faults(card) + _compute_faults(card) + _value_faults(card)
     if faults or card is None:
         lines = "\n".join(f"  {fault}" for fault in dict.fromkeys(faults))
         raise TeacherFileError(f"The teacher file '{path}' cannot be used:\n{lines}")
@@ -121,6 +124,40 @@ def _input_faults(card: CardFile) -> list[str]:
             )
     if isinstance(card.classes, tuple) and len(set(card.classes)) < len(card.classes):
         faults.append("classes: a name is given twice.")
+    return faults
+
+
+def _class_faults(document: dict[str, Any]) -> list[str]:
+    classes = document.get("classes")
+    count = len(classes) if isinstance(classes, list) else classes
+    if document.get("task", "classification") == "classification" and count in (0, 1):
+        return [f"classes: a classification has at least two (got {classes!r})."]
+    return []
+
+
+def _value_faults(card: CardFile) -> list[str]:
+    """Return what is made for distributions alone, where answers are values."""
+    if card.task == "classification":
+        return []
+    faults = []
+    if card.policy is not None:
+        if card.policy.noise.sigma > 0:
+            faults.append(
+                "policy.noise: its guarantee is for distributions, and rows of values are longer; "
+                f"take it out, as the task is {card.task}."
+            )
+        if card.policy.answers.top_k > 0:
+            faults.append(f"policy.answers.top-k: it goes with classes; the task is {card.task}.")
+    if lost := set(card.saliency.methods) & (METHODS.builtins.keys() - QUERY_ONLY):
+        faults.append(
+            f"saliency.methods: {', '.join(sorted(lost))} follow one class; the task is "
+            f"{card.task}, so list {' or '.join(sorted(QUERY_ONLY))}."
+        )
+    if card.model.probabilities or card.model.estimator is not None:
+        faults.append(
+            "model: probabilities and estimators are read as distributions; give a model of raw "
+            f"outputs, whose sigmoid is the answer, as the task is {card.task}."
+        )
     return faults
 
 

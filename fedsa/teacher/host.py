@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 
+from fedsa.cache import cache
 from fedsa.messages import MessageError, Reply, request_from
-from fedsa.pools import cache, pool_key
+from fedsa.pools import pool_key
 from fedsa.run_config import scenario_of
 from fedsa.teacher.desk import answer
 from fedsa.teacher.faults import Fault, failure

@@ -52,7 +52,9 @@ def told(request: Request, reply: Reply, folder: Path) -> Reply:
     if lie == "nan":
         return _unchecked(Predicted, answers=_not_numbers(reply.answers))
     rows = reply.answers.dense()
-    return Predicted(CompactAnswers.encode(_rows(rows, request, lie), request.form))
+    kind = reply.answers.kind
+    made = _values(rows, request, lie) if kind == "values" else _rows(rows, request, lie)
+    return Predicted(CompactAnswers.encode(made, request.form, kind))
 
 
 def _score(reply: Scored, lie: str) -> Scored:
@@ -78,6 +80,15 @@ def _rows(rows: np.ndarray, request: Predict, lie: str) -> np.ndarray:
     return np.where(np.arange(classes) == named[:, None], SURE, rest)
 
 
+def _values(rows: np.ndarray, request: Predict, lie: str) -> np.ndarray:
+    """Return what is told in place of values ``(n, C)``, which have no classes."""
+    if lie == "flipped-labels":
+        return np.where(_lots(request, "half") < 0.5, 1.0 - rows, rows)
+    if lie == "constant":
+        return np.full(rows.shape, SURE)
+    return _lots(request, "weights", rows.shape[1])
+
+
 def _lots(request: Predict, purpose: str, width: int = 1) -> np.ndarray:
     """Return ``(n, width)`` numbers in [0, 1), the same for an item whenever it is asked about."""
     out = np.empty((len(request.indices), width))
@@ -90,12 +101,12 @@ def _lots(request: Predict, purpose: str, width: int = 1) -> np.ndarray:
 
 def _not_numbers(answers: CompactAnswers) -> CompactAnswers:
     values = np.full(answers.values.shape, np.nan, dtype=np.float16)
-    return _unchecked(CompactAnswers, values=values)
+    return _unchecked(CompactAnswers, values=values, kind=answers.kind)
 
 
-def _unchecked(kind: type[_T], **fields: object) -> _T:
+def _unchecked(message: type[_T], **fields: object) -> _T:
     """Make a message that its own checks would refuse: a liar does not run them."""
-    made = object.__new__(kind)
+    made = object.__new__(message)
     for name, value in fields.items():
         object.__setattr__(made, name, value)
     return made

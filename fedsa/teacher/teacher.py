@@ -17,8 +17,9 @@ from torch import Tensor
 
 from fedsa import saliency
 from fedsa.messages import Card
+from fedsa.saliency.batches import Answering
 from fedsa.saliency.compact import CompactMaps, compact
-from fedsa.task import Classification
+from fedsa.task import Classification, MultiLabel, Regression, Segmentation, Task
 from fedsa.teacher import backends
 from fedsa.teacher.backends import Backend
 from fedsa.teacher.batching import Batcher
@@ -32,6 +33,12 @@ from fedsa.teacher.promises import never
 LOOK = 256
 """Items whose maps are made in one go; a method may draw the same noise for all of them."""
 
+_TASKS = {
+    "classification": Classification,
+    "multi-label": MultiLabel,
+    "regression": Regression,
+    "segmentation": Segmentation,
+}
 _KEPT = 4  # sets of compact maps, a few kilobytes each
 _SEED = 0  # of methods that draw masks or noise: looks compare only under one seed
 # Captum's methods draw from PyTorch's one generator, so those of two teachers take turns.
@@ -57,7 +64,7 @@ class Teacher:
         names = file.classes
         if isinstance(names, int):
             names = tuple(map(str, range(names)))
-        self._task = Classification(names)
+        self.task: Task = _TASKS[file.task](names)
         self._gradients = backends.has_gradients(backend, self._shape)
         compute = file.compute
         self._batcher = Batcher(
@@ -88,11 +95,11 @@ class Teacher:
         """What may be known of this teacher outside."""
         file = self.file
         methods = set(file.saliency.methods or saliency.METHODS.builtins)
-        if not self._gradients:
+        if not self._gradients or not self.task.distributions:
             methods -= saliency.METHODS.builtins.keys() - saliency.QUERY_ONLY
         return Card(
             id=file.id,
-            task=self._task.kind,
+            task=self.task.kind,
             outputs=file.outputs,
             classes=None if isinstance(file.classes, int) else file.classes,
             shape=self._shape,
@@ -131,7 +138,7 @@ class Teacher:
         Returns
         -------
         np.ndarray
-            ``(n, outputs)`` float32 rows on the simplex.
+            ``(n, outputs)`` float32 rows on the simplex, or values in [0, 1].
 
         Raises
         ------
@@ -142,7 +149,7 @@ class Teacher:
         """
         # In float64, so that rows of thousands of classes still sum to one in float32.
         raw = torch.from_numpy(self.logits(inputs, cancelled)).to(torch.float64)
-        answers: np.ndarray = self._task.answer(raw).float().numpy()
+        answers: np.ndarray = self.task.answer(raw).float().numpy()
         return answers
 
     def logits(self, inputs: np.ndarray, cancelled: Callable[[], bool] = never) -> np.ndarray:
@@ -245,7 +252,10 @@ class Teacher:
             raise Fault("method")
         check(tuple(part.shape[1:]), self._shape)
         module = None if method in saliency.QUERY_ONLY else self.backend.module
-        model = Scaled(self._scale, _Asked(self._batcher, cancelled) if module is None else module)
+        inner = _Asked(self._batcher, cancelled) if module is None else module
+        model: torch.nn.Module = Scaled(self._scale, inner)
+        if not self.task.distributions:
+            model = Answering(model, self.task.answer)
 
         def one(start: int, stop: int) -> Tensor:
             inputs = fit(part[start:stop], self._shape, self.backend.device)

@@ -11,11 +11,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fedsa.cache import cache
 from fedsa.data.splits import Split
 from fedsa.data.transfer import to_float
 from fedsa.errors import RunError
 from fedsa.models import build
-from fedsa.pools import cache, pool_key
+from fedsa.pools import pool_key
 from fedsa.private_training import Scaling
 from fedsa.scenario import Scenario
 from fedsa.seeding import derive

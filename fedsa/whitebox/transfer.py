@@ -63,7 +63,7 @@ def _tuned(
     generator = torch_generator(problem.seed, "transfer", "augment")
 
     def loss(module: nn.Module, batch: Tensor, step: int) -> Tensor:
-        raw = module(augment(inputs[batch], generator))
+        raw = module(augment(inputs[batch], generator, problem.task))
         return problem.task.loss(raw, labels[batch])
 
     options, root, steps = problem.student, problem.seed, problem.student.steps

@@ -11,7 +11,16 @@ from torch import nn
 from fedsa.errors import PluginError
 from fedsa.models import MODELS, build
 
-IMAGE_MODELS = ("conv", "conv-wide", "resnet8", "resnet14", "resnet20", "mobile", "mixer")
+IMAGE_MODELS = (
+    "conv",
+    "conv-wide",
+    "conv-grid",
+    "resnet8",
+    "resnet14",
+    "resnet20",
+    "mobile",
+    "mixer",
+)
 
 
 def make_text(shape: tuple[int, ...], outputs: int) -> str:

@@ -15,9 +15,9 @@ from fedsa.prototypes.competence import clusters, competence, confidence
 
 def test_confidence_is_what_an_answer_removes_of_the_entropy() -> None:
     rows = torch.tensor([[1.0, 0, 0, 0], [0.25] * 4, [0.5, 0.5, 0, 0], [math.nan] * 4])
-    torch.testing.assert_close(
-        confidence(rows), torch.tensor([1.0, 0.0, 0.5, 0.0]), atol=1e-5, rtol=0
-    )
+    expected = torch.tensor([1.0, 0.0, 0.5, 0.0])
+    found = confidence(Answers({"one": rows}), "one")
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
 @settings(max_examples=30, deadline=None)

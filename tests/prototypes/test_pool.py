@@ -52,7 +52,7 @@ def test_the_loss_is_the_weighted_sum_of_each_teachers_own(
             for y in range(widths[i]):
                 predicted = sum(float(a[item, m] * block[m, y]) for m in range(prototypes))
                 expected -= float(weights[i] * answers[i][item, y]) * math.log(predicted) / 4
-    found = model.cross_entropy(a, torch.cat(answers, dim=1), weights)
+    found = model.misfit(a, torch.cat(answers, dim=1), weights)
     assert math.isclose(float(found.detach()), expected, rel_tol=1e-4, abs_tol=1e-5)
 
 
@@ -64,7 +64,7 @@ def test_fitting_the_emissions_finds_the_teachers_mean_answer_on_each_prototype(
     optimiser = torch.optim.Adam(model.parameters(), lr=0.1)
     for _ in range(300):
         optimiser.zero_grad()
-        model.cross_entropy(a, answers, torch.ones(1)).backward()
+        model.misfit(a, answers, torch.ones(1)).backward()
         optimiser.step()
     expected = torch.tensor([[0.7, 0.3], [0.2, 0.8]])
     torch.testing.assert_close(model.emission.detach(), expected, atol=1e-3, rtol=0)
@@ -91,3 +91,18 @@ def test_coverage_by_hand_and_of_an_empty_prototype() -> None:
     found = coverage(a, torch.tensor([[1.0, 0.4], [0.0, 0.0]]))
     expected = torch.tensor([[1.2 / 1.5, 0.4, 0.0], [0.0, 0.0, 0.0]])
     torch.testing.assert_close(found, expected)
+
+
+def test_teachers_of_values_are_fitted_by_squares_beside_teachers_of_distributions() -> None:
+    """Item by item; an item not asked, below zero, adds nothing."""
+    model, a = TeacherEmissions(3, [2, 2], [False, True]), simplex(4, 3, 0)
+    told, values = simplex(4, 2, 1), torch.rand(4, 2)
+    values[1] = -1.0
+    weights, emission = torch.tensor([0.3, 2.0]), model.emission.detach()
+    assert torch.equal(emission[:, 2:], model.scores[:, 2:].detach().sigmoid())
+    predicted = a @ emission
+    first = -(told * predicted[:, :2].log()).sum() / 4
+    errors = (values - predicted[:, 2:]).square().sum(dim=1)
+    second = (errors[0] + errors[2] + errors[3]) / 4
+    found = model.misfit(a, torch.cat([told, values], dim=1), weights).detach()
+    torch.testing.assert_close(found, 0.3 * first + 2.0 * second)

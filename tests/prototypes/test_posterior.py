@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedsa.prototypes.posterior import PRIOR, concentration, task_emission
+from fedsa.prototypes.posterior import PRIOR, TRANSFER, concentration, emissions, task_emission
+from fedsa.task import Classification, Regression, Several
 
 
 def test_the_posterior_by_hand() -> None:
@@ -53,3 +54,17 @@ def test_the_concentration_has_the_mean_given_and_the_mass_of_the_closed_form() 
     emission = torch.tensor([[0.9, 0.1], [0.5, 0.5]])
     found = concentration(emission, a, torch.tensor([0]), 1.0, 0.5)
     torch.testing.assert_close(found, emission * torch.tensor([[3.75], [2.75]]))
+
+
+def test_emissions_of_several_heads_stand_side_by_side() -> None:
+    """Of values they are means of what falls to a prototype; the prior holds where nothing does."""
+    task = Several({"kind": Classification(("a", "b")), "size": Regression(("size",))})
+    a = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    labelled, labels = torch.tensor([0]), torch.tensor([[1.0, 0.8]])
+    about = torch.tensor([[0.0, 1.0, 0.8], [0.4, 0.6, 0.2], [0.9, 0.1, 0.6]])
+    found = emissions(task, a, labelled, labels, about)
+    kinds = task_emission(a, labelled, torch.tensor([1]), about[:, :2])
+    torch.testing.assert_close(found[:, :2], kinds)
+    mean = (PRIOR / 2 + 0.8 + TRANSFER * (0.8 + 0.2)) / (PRIOR + 1 + TRANSFER * 2)
+    other = (PRIOR / 2 + TRANSFER * 0.6) / (PRIOR + TRANSFER)
+    torch.testing.assert_close(found[:, 2], torch.tensor([mean, other, 0.5]))

@@ -15,6 +15,7 @@ from torch import nn
 from fedsa.models import build
 from fedsa.prototypes.space import Prototypes, TaskHead
 from fedsa.runs.checkpoint import export
+from fedsa.task import Classification, Regression, Several
 
 
 @settings(max_examples=30, deadline=None)
@@ -41,7 +42,8 @@ def test_responsibilities_by_hand() -> None:
 def test_the_head_begins_as_the_mixture_of_emissions() -> None:
     space = Prototypes(3, 2, 1.0)
     emission = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.3, 0.5]])
-    head, embedding = TaskHead(space, emission), torch.randn(6, 3)
+    head, embedding = TaskHead(space, Classification(("a", "b", "c"))), torch.randn(6, 3)
+    head.start(emission)
     torch.testing.assert_close(head.emission, emission, atol=1e-5, rtol=0)
     expected = space(embedding) @ emission
     torch.testing.assert_close(head(embedding).softmax(dim=1), expected, atol=1e-5, rtol=1e-5)
@@ -50,7 +52,9 @@ def test_the_head_begins_as_the_mixture_of_emissions() -> None:
 def test_an_exported_student_needs_no_fedsa(tmp_path: Path) -> None:
     """Loaded by a process in which fedsa cannot be imported, for any batch size."""
     space = Prototypes(8, 5, 10.0)
-    head = TaskHead(space, torch.rand(5, 3).softmax(dim=1))
+    task = Several({"kind": Classification(("a", "b")), "size": Regression(("size",))})
+    head = TaskHead(space, task)
+    head.start(torch.rand(5, 3))
     student = nn.Sequential(build("conv", (1, 12, 12), 8, seed=1), head).eval()
     inputs = torch.rand(9, 1, 12, 12)
     with torch.no_grad():

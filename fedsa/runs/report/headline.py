@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ NAMES = {
     "scratch": "Scratch: the few labels alone",
     "uniform": "All teachers, equal weights",
     "best_single": "Best single teacher",
+    "single_tasks": "A student of its own for each head",
     "supervised": "The labels of all items, no teachers",
     "transfer": "The best teacher's weights, fine-tuned",
     "reference_fedsa": "FedSA as published, inside teachers",
@@ -41,6 +43,9 @@ class Headline:
     task: str
     error: str
     rows: tuple[Row, ...]
+    heads: tuple[str, ...] = ()
+    parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Of several heads: their names, and each method's metrics in percent, in their order."""
 
 
 def number(value: Any) -> float | None:
@@ -86,7 +91,23 @@ def headline(run: Material) -> Headline:
         task=_task(run),
         error=_error(run),
         rows=rows,
+        heads=tuple(_heads(run).get("student", {})),
+        parts=tuple(_parts(run)),
     )
+
+
+def _heads(run: Material) -> dict[str, dict[str, Any]]:
+    found = run.summary.get("heads")
+    return found if isinstance(found, dict) else {}
+
+
+def _parts(run: Material) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each method's name and its metric of every head."""
+    found = _heads(run)
+    for key, own in found.items():
+        values = [number(own.get(head)) for head in found.get("student", {})]
+        shown = ("–" if value is None else f"{100.0 * value:.1f}" for value in values)
+        yield NAMES.get(key, key.replace("_", " ").capitalize()), tuple(shown)
 
 
 def _error(run: Material) -> str:
@@ -108,6 +129,8 @@ def _status(run: Material) -> str:
 
 def _task(run: Material) -> str:
     task = run.summary.get("task") or {}
+    if isinstance(heads := task.get("heads"), dict):
+        return f"several tasks: {', '.join(map(str, heads))}"
     classes = task.get("classes")
     count = len(classes) if isinstance(classes, list) else classes
     kind = str(task.get("kind") or (run.scenario.get("task") or {}).get("kind") or "")

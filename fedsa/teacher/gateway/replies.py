@@ -23,7 +23,7 @@ from fedsa.messages import (
     Salient,
     Scored,
 )
-from fedsa.messages.checks import MAX_REPLY_BYTES
+from fedsa.messages.checks import KINDS, MAX_REPLY_BYTES
 from fedsa.messages.replies import MAX_CARDS
 from fedsa.saliency.compact import CompactMaps
 from fedsa.teacher.gateway.calls import PART_BYTES
@@ -52,8 +52,9 @@ def write_reply(reply: Reply) -> Iterator[Any]:
             values = reply.answers.values
             plain = values.astype(values.dtype.newbyteorder("<"), copy=False)
             form, outputs = DTYPES[reply.answers.form], values.shape[1]
+            kind = pb.AnswerKind.Value(f"ANSWER_KIND_{reply.answers.kind.upper()}")
             for rows in _parts(plain, outputs * plain.itemsize):
-                yield pb.PredictReply(form=form, outputs=outputs, values=rows.tobytes())
+                yield pb.PredictReply(form=form, outputs=outputs, values=rows.tobytes(), kind=kind)
         case Salient():
             maps = reply.maps
             for rows in _parts(maps.values, maps.values.shape[1]):
@@ -78,7 +79,7 @@ def read_reply(request: Request, messages: Iterable[Any]) -> Reply:
         case Describe():
             return _read_cards(messages)
         case Predict():
-            return Predicted(CompactAnswers(_read_rows(messages, len(request.indices))))
+            return Predicted(_read_rows(messages, len(request.indices)))
         case Saliency():
             return Salient(_read_looks(messages, len(request.indices)))
         case Offer():
@@ -110,9 +111,13 @@ def _read_cards(messages: Iterable[Any]) -> Described:
     return Described(tuple(cards), host.software, host.clock)
 
 
-def _read_rows(messages: Iterable[Any], items: int) -> np.ndarray:
+def _read_rows(messages: Iterable[Any], items: int) -> CompactAnswers:
     parts: list[np.ndarray] = []
+    kinds: set[int] = set()
     for message in messages:
+        kinds.add(message.kind)
+        if len(kinds) > 1 or message.kind >= len(KINDS):
+            raise MessageError("The reply's parts do not fit each other.")
         dtype = np.dtype(dtype_of(message.form))
         row = message.outputs * dtype.itemsize
         if not message.values or row == 0 or len(message.values) % row:
@@ -120,7 +125,8 @@ def _read_rows(messages: Iterable[Any], items: int) -> np.ndarray:
         values = np.frombuffer(message.values, dtype=dtype.newbyteorder("<"))
         parts.append(values.reshape(-1, message.outputs).astype(dtype, copy=False))
         _check_parts(parts, items)
-    return np.concatenate(parts) if parts else np.empty((0, 0), np.uint8)
+    values = np.concatenate(parts) if parts else np.empty((0, 0), np.uint8)
+    return CompactAnswers(values, KINDS[kinds.pop() if kinds else 0])
 
 
 def _read_looks(messages: Iterable[Any], items: int) -> CompactMaps:

@@ -14,7 +14,7 @@ from fedsa.saliency.compact import CompactMaps, cells, packed_each, pooled, unpa
 from fedsa.teacher.faults import Fault
 from fedsa.teacher.policy.asked import Asked
 from fedsa.teacher.policy.chain import canonical
-from fedsa.teacher.policy.mechanism import Form, distributions, noised_maps
+from fedsa.teacher.policy.mechanism import Form, distributions, noised_maps, values_of
 from fedsa.teacher.policy.secret import normals
 from fedsa.teacher.policy.till import Till
 from fedsa.teacher.preprocessing import check
@@ -54,7 +54,7 @@ class Hearing:
         self._cost = cost
 
     def predict(self, request: Predict, asked: Asked) -> CompactAnswers:
-        """Answer with distributions.
+        """Answer with distributions, or with values.
 
         Raises
         ------
@@ -65,14 +65,18 @@ class Hearing:
         if request.form != "uint8":  # sixteen bits would undo the rounding
             raise Fault("refused")
 
+        kind = self._teacher.card.answers
+
         def make(items: np.ndarray, names: list[bytes]) -> list[bytes]:
             logits = self._teacher.logits(items, self._till.cancelled)
             noise = self._normals(names, logits.shape[1])
+            if kind == "values":
+                return [row.tobytes() for row in values_of(logits, self._form)]
             return [row.tobytes() for row in distributions(logits, self._form, noise)]
 
         values = self._till.values(asked, self._names(asked, "answers"), make)
         rows = np.frombuffer(b"".join(values), dtype=np.uint8)
-        return CompactAnswers(rows.reshape(len(asked), -1))
+        return CompactAnswers(rows.reshape(len(asked), -1), kind)
 
     def saliency(self, request: Saliency, asked: Asked) -> CompactMaps:
         """Answer with compact maps.

@@ -76,6 +76,20 @@ def distributions(logits: np.ndarray, form: Form, normals: Floats | None = None)
     return rounded(top(rows, form.top_k), form.bits)
 
 
+def values_of(logits: np.ndarray, form: Form) -> np.ndarray:
+    """Return what leaves where answers are values from 0 to 1: uint8 ``(n, C)``.
+
+    The temperature divides the log-odds, square roots are rounded to ``2**bits`` levels. Noise and
+    top-k are of distributions; the teacher's file is refused if it asks for them here.
+    """
+    assert form.sigma == 0.0 and form.top_k == 0, "refused with the teacher's file"
+    scaled = np.asarray(logits, dtype=np.float64) / form.temperature
+    roots = np.sqrt(0.5 * (1.0 + np.tanh(0.5 * scaled)))  # of the sigmoid, without overflow
+    levels = (1 << form.bits) - 1
+    found: np.ndarray = np.rint(255.0 * np.rint(roots * levels) / levels).astype(np.uint8)
+    return found
+
+
 def noised_maps(pooled: Tensor, bits: int, sigma: float, normals: Floats | None) -> CompactMaps:
     """Return pooled maps ``(n, cells)`` with noise, quantised.
 

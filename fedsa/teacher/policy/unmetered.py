@@ -31,13 +31,14 @@ class OpenHearing:
         self._cancelled = cancelled
 
     def predict(self, request: Predict, asked: Asked) -> CompactAnswers:
-        """Answer with distributions, in the form asked for."""
+        """Answer in the form asked for."""
         parts = []
         for start in range(0, len(asked), BATCH):
             if self._cancelled():
                 raise Fault("cancelled")
             parts.append(self._teacher.predict(asked.take(slice(start, start + BATCH))))
-        return CompactAnswers.encode(np.concatenate(parts), request.form)
+        kind = self._teacher.card.answers
+        return CompactAnswers.encode(np.concatenate(parts), request.form, kind)
 
     def saliency(self, request: Saliency, asked: Asked) -> CompactMaps:
         """Answer with compact maps."""

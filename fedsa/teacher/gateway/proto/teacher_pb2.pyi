@@ -13,10 +13,17 @@ class Dtype(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DTYPE_UINT8: _ClassVar[Dtype]
     DTYPE_FLOAT16: _ClassVar[Dtype]
     DTYPE_FLOAT32: _ClassVar[Dtype]
+
+class AnswerKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ANSWER_KIND_DISTRIBUTIONS: _ClassVar[AnswerKind]
+    ANSWER_KIND_VALUES: _ClassVar[AnswerKind]
 DTYPE_UNSPECIFIED: Dtype
 DTYPE_UINT8: Dtype
 DTYPE_FLOAT16: Dtype
 DTYPE_FLOAT32: Dtype
+ANSWER_KIND_DISTRIBUTIONS: AnswerKind
+ANSWER_KIND_VALUES: AnswerKind
 
 class DescribeRequest(_message.Message):
     __slots__ = ()
@@ -163,14 +170,16 @@ class PredictRequest(_message.Message):
     def __init__(self, teacher: _Optional[str] = ..., set_hash: _Optional[str] = ..., indices: _Optional[_Iterable[int]] = ..., form: _Optional[_Union[Dtype, str]] = ...) -> None: ...
 
 class PredictReply(_message.Message):
-    __slots__ = ("form", "outputs", "values")
+    __slots__ = ("form", "outputs", "values", "kind")
     FORM_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     form: Dtype
     outputs: int
     values: bytes
-    def __init__(self, form: _Optional[_Union[Dtype, str]] = ..., outputs: _Optional[int] = ..., values: _Optional[bytes] = ...) -> None: ...
+    kind: AnswerKind
+    def __init__(self, form: _Optional[_Union[Dtype, str]] = ..., outputs: _Optional[int] = ..., values: _Optional[bytes] = ..., kind: _Optional[_Union[AnswerKind, str]] = ...) -> None: ...
 
 class SaliencyRequest(_message.Message):
     __slots__ = ("teacher", "set_hash", "indices", "method", "grid", "bits")

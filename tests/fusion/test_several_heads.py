@@ -1,0 +1,218 @@
+"""One student for a class, labels, a quantity and a mask; teachers of distributions and values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor
+
+from fedsa.data import resolve
+from fedsa.data.transfer import TransferSet
+from fedsa.errors import RunError
+from fedsa.fusion import FUSIONS
+from fedsa.fusion.base import Fused, Stage
+from fedsa.fusion.beliefs import beliefs
+from fedsa.fusion.heads import own_weights
+from fedsa.fusion.training import outputs
+from fedsa.fusion.values import filled, units
+from fedsa.models import build
+from fedsa.options import FusionOptions, StudentOptions
+from fedsa.problem import Answers, Problem
+from fedsa.task import Classification, MultiLabel, Regression, Segmentation, Several
+from tests.fusion.conftest import KNOWN, answer
+
+ITEMS, LABELS = 400, 60
+OPTIONS = FusionOptions(prototypes=16)
+BLIND = {"digit": 0.1, "kind": 0.5, "ink": 0.0, "halves": 0.5}
+"""What can be had without looking."""
+WEIGHTS = {"even": 0.25, "inks": 0.25, "low": 0.25, "quarters": 0.25}
+
+
+def targets(digits: Tensor, pixels: Tensor) -> Tensor:
+    """Return the labels of all heads of images of 8 x 8, ``(n, 1 + 2 + 1 + 4)``."""
+    ink = ((pixels.mean(dim=1) - 0.2) / 0.25).clamp(0.0, 1.0)
+    halves = pixels.view(-1, 2, 4, 2, 4).mean(dim=(2, 4)).flatten(1)
+    halves = (halves > halves.median(dim=0).values).float()
+    kinds = torch.stack([digits % 2 == 0, digits > 4], dim=1).float()
+    return torch.cat([digits[:, None].float(), kinds, ink[:, None], halves], dim=1)
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[Problem, Answers, Tensor]:
+    """The problem, its answers, and the labels of all items."""
+    data = resolve("digits")
+    digits = torch.from_numpy(data.labels[:ITEMS])
+    pixels = torch.from_numpy(data.inputs[:ITEMS]).flatten(1).float() / 255
+    truth = targets(digits, pixels)
+    task = Several(
+        {
+            "digit": Classification(data.classes),
+            "kind": MultiLabel(("even", "high")),
+            "ink": Regression(("ink",)),
+            "halves": Segmentation.of(2, 2),
+        }
+    )
+    problem = Problem(
+        task=task.measured(truth[:LABELS]),
+        transfer=TransferSet(pixels.numpy()),
+        labelled=torch.arange(LABELS),
+        labels=truth[:LABELS],
+        probe=torch.arange(8),
+        build=partial(build, "mlp", (64,), seed=1),
+        student=StudentOptions(model="mlp", embedding=16, steps=80, batch=32),
+        seed=5,
+    )
+    generator = torch.Generator().manual_seed(0)
+    quarters = pixels.view(-1, 4, 2, 4, 2).mean(dim=(2, 4)).flatten(1)
+    answers = {name: answer(digits, KNOWN[name], i) for i, name in enumerate(("even", "low"))}
+    noise = 0.05 * torch.randn((ITEMS, 1), generator=generator)
+    answers["inks"] = (truth[:, 3:4] + noise).clamp(0.0, 1.0)
+    answers["quarters"] = quarters.clamp(0.0, 1.0)
+    return problem, Answers(answers, ["inks", "quarters"]), truth
+
+
+def fit(name: str, made: tuple[Problem, Answers, Tensor], stage: Stage | None = None) -> Fused:
+    fusion = FUSIONS.get(name)(OPTIONS)
+    return fusion.fit(made[0], made[1], WEIGHTS, stage or Stage(), {})
+
+
+@pytest.mark.parametrize("name", ["prototypes", "multi-head", "stacking", "scratch"])
+def test_every_head_learns_and_a_rerun_gives_the_same_bits(
+    name: str, made: tuple[Problem, Answers, Tensor]
+) -> None:
+    problem, _, truth = made
+    fused = fit(name, made)
+    raw = outputs(fused.student, problem.inputs)
+    assert isinstance(problem.task, Several)
+    found = problem.task.metrics(raw[LABELS:], truth[LABELS:])
+    for head, blind in BLIND.items():
+        assert found[head] > blind + 0.1, (head, found)
+    again = fit(name, made).student.state_dict()
+    assert all(torch.equal(value, again[key]) for key, value in fused.student.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["consensus", "b-plus", "cvae"])
+def test_what_is_made_for_classes_says_so(name: str, made: tuple[Problem, Answers, Tensor]) -> None:
+    with pytest.raises(RunError, match="made for one classification"):
+        fit(name, made)
+
+
+def test_what_was_not_asked_of_a_teacher_of_values_has_no_say(
+    made: tuple[Problem, Answers, Tensor],
+) -> None:
+    """Whatever stands there: zeros are answers of a teacher of values, but not of this one."""
+    problem, answers, truth = made
+    part = {name: answers[name].clone() for name in answers}
+    part["inks"][LABELS::2] = torch.nan
+    fused = FUSIONS.get("prototypes")(OPTIONS).fit(
+        problem, Answers(part, answers.graded), WEIGHTS, Stage(), {}
+    )
+    head = problem.task.heads[2]
+    raw = outputs(fused.student, problem.inputs)[:, head.columns]
+    assert head.task.metric(raw[LABELS::2], head.labels(truth)[LABELS::2]) > 0.6
+
+
+def test_rounds_go_on_from_each_other_and_a_newcomer_may_answer_with_values(
+    made: tuple[Problem, Answers, Tensor],
+) -> None:
+    problem, answers, _ = made
+    fusion = FUSIONS.get("prototypes")(OPTIONS)
+    first = fusion.fit(problem, answers, {"even": 0.5, "inks": 0.5}, Stage(1, 2), {})
+    second = fusion.fit(problem, answers, WEIGHTS, Stage(2, 2), first.state)
+    assert second.views["emission"].shape == (16, problem.task.outputs)
+    assert {"emission.inks", "emission.quarters"} <= set(second.state)
+    kept = fusion.fit(problem, answers, {"even": 1.0}, Stage(2, 2), second.state).state
+    assert torch.equal(kept["emission.inks"], second.state["emission.inks"])
+
+
+def test_beliefs_are_labels_where_known_and_answers_of_the_task_everywhere(
+    made: tuple[Problem, Answers, Tensor],
+) -> None:
+    problem, answers, truth = made
+    found = beliefs(problem, answers, WEIGHTS)
+    torch.testing.assert_close(found[:LABELS], problem.task.truth(problem.labels))
+    assert bool(((found >= 0) & (found <= 1)).all())
+    digit, ink = problem.task.heads[0], problem.task.heads[2]
+    torch.testing.assert_close(found[:, digit.columns].sum(dim=1), torch.ones(ITEMS))
+    raw = ink.task.raw(found[:, ink.columns])
+    assert ink.task.metric(raw[LABELS:], ink.labels(truth)[LABELS:]) > 0.85
+
+
+def test_a_head_alone_has_the_beliefs_that_it_has_among_others(
+    made: tuple[Problem, Answers, Tensor],
+) -> None:
+    problem, answers, _ = made
+    together = beliefs(problem, answers, WEIGHTS)
+    for head, alone in zip(problem.task.heads, problem.alone(), strict=True):
+        torch.testing.assert_close(beliefs(alone, answers, WEIGHTS), together[:, head.columns])
+
+
+def test_units_make_what_is_not_explained_a_share(made: tuple[Problem, Answers, Tensor]) -> None:
+    _, answers, _ = made
+    names = ["even", "quarters"]
+    found = units(answers, names)
+    assert found[0] == 1.0
+    blind = (answers["quarters"] - answers["quarters"].mean(dim=0)).square().sum(dim=1).mean()
+    torch.testing.assert_close(blind / found[1], torch.tensor(1.0))
+    twice = Answers({"q": torch.cat([answers["quarters"]] * 2, dim=1)}, ["q"])
+    torch.testing.assert_close(units(twice, ["q"])[0], 2 * found[1])
+    constant = Answers({"q": torch.full((5, 2), 0.3)}, ["q"])
+    assert float(units(constant, ["q"])[0]) > 0.0
+
+
+def test_filled_tells_no_answer_from_zero() -> None:
+    rows = torch.tensor([[0.0, 1.0], [torch.nan, torch.nan]])
+    answers = Answers({"classes": rows, "values": rows}, ["values"])
+    assert filled(answers, "classes").tolist() == [[0.0, 1.0], [0.0, 0.0]]
+    assert filled(answers, "values").tolist() == [[0.0, 1.0], [-1.0, -1.0]]
+
+
+def test_a_loss_is_one_for_whom_does_not_look(made: tuple[Problem, Answers, Tensor]) -> None:
+    problem, _, truth = made
+    labels, task = truth[:LABELS], problem.task
+    blind = task.truth(labels).mean(dim=0, keepdim=True).expand(LABELS, -1)
+    assert float(task.loss(task.raw(blind), labels)) == pytest.approx(4.0, rel=1e-3)
+
+
+def test_single_heads_are_problems_of_their_own(made: tuple[Problem, Answers, Tensor]) -> None:
+    problem = made[0]
+    names = [head.name for head, _ in problem.parts()]
+    assert names == ["digit", "kind", "ink", "halves"]
+    digit = problem.parts()[0][1]
+    assert digit.labels.dtype == torch.int64 and digit.shares.shape == (10,)
+    alone = replace(digit)
+    assert [part is alone for _, part in alone.parts()] == [True]
+
+
+def test_a_head_posed_by_itself_has_its_unit_and_its_labels(
+    made: tuple[Problem, Answers, Tensor],
+) -> None:
+    problem = made[0]
+    assert isinstance(problem.task, Several)
+    for head, alone in zip(problem.task.heads, problem.alone(), strict=True):
+        assert isinstance(alone.task, Several) and list(alone.task.tasks) == [head.name]
+        (own,) = alone.task.heads
+        torch.testing.assert_close(own.labels(alone.labels), head.labels(problem.labels))
+        even = alone.task.truth(alone.labels).mean(dim=0, keepdim=True).expand(LABELS, -1)
+        loss = alone.task.loss(alone.task.raw(even), alone.labels)
+        assert float(loss) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_a_head_listens_to_the_teacher_that_knows_it(made: tuple[Problem, Answers, Tensor]) -> None:
+    """Among many that do not, whatever the selection for all heads gave them."""
+    problem, answers, truth = made
+    generator = torch.Generator().manual_seed(2)
+    others = {f"other-{i}": torch.rand((ITEMS, 40), generator=generator) for i in range(3)}
+    pool = Answers({"even": answers["even"], "low": answers["low"], **others}, list(others))
+    even = dict.fromkeys(pool, 0.2)
+    head, part = problem.parts()[0]
+    found = own_weights(part, pool, even)
+    assert min(found["even"], found["low"]) > 3 * max(found[name] for name in others)
+    about = beliefs(problem, pool, even)[LABELS:, head.columns]
+    plain = beliefs(part, pool, even)[LABELS:]  # a classification by itself takes weights as given
+    truths = head.labels(truth)[LABELS:]
+    right = [float((rows.argmax(dim=1) == truths).float().mean()) for rows in (about, plain)]
+    assert right[0] > right[1] + 0.1
