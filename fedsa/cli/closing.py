@@ -10,7 +10,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from fedsa.runs.folder import RunFolder
-from fedsa.runs.report.certificate import sentences
 
 
 def show(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
@@ -28,6 +27,8 @@ def show(console: Console, summary: dict[str, Any], folder: RunFolder) -> None:
         results.add_row(label, f"{value:.3f}", gain, style="bold" if name == "student" else None)
     console.print(results)
     if certified := summary.get("certificate"):
+        from fedsa.runs.report.certificate import sentences
+
         for sentence in sentences(certified):
             console.print(f"certificate: {sentence}", highlight=False, soft_wrap=True)
     last = summary["rounds"][-1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 NEIGHBOURS = 15
@@ -52,6 +51,8 @@ def spread(
 
 def neighbours(columns: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return the nearest other items of each, ``(n, count)``, and their weights."""
+    from sklearn.neighbors import NearestNeighbors  # here, as it takes a second to import
+
     near = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(leading(columns).numpy())
     apart, where = near.kneighbors()
     squared = torch.from_numpy(apart).to(columns.dtype).square()

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -54,6 +52,9 @@ def clusters(columns: Tensor, prototypes: int, seed: int) -> Tensor:
     Tensor
         ``(n, M)`` one-hot responsibilities.
     """
+    from sklearn.cluster import KMeans  # here, as it takes a second to import
+    from threadpoolctl import threadpool_limits
+
     kinds = len(torch.unique(columns, dim=0))
     start = derive(seed, "competence") % 2**32
     means = KMeans(min(prototypes, kinds), n_init=2, random_state=start)

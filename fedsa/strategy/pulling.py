@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from flwr.app import Message
 from flwr.serverapp import Grid
-from flwr.superlink.grid import HttpGrid
 
 LANES = 16
 """Pulls at a time: of so many institutions each has a lane of its own."""
@@ -55,6 +54,9 @@ class Pulling:
         ids : Collection[str]
             Of the questions.
         """
+        # Here, as it loads much that whoever only names a strategy never needs.
+        from flwr.superlink.grid import HttpGrid
+
         if not isinstance(grid, HttpGrid):
             return list(grid.pull_messages(sorted(ids)))
         busy = {one for lane in self._lanes for one in lane.ids}

@@ -42,7 +42,7 @@ def scenario(path: Path, teachers: str = "", **keys: Any) -> Path:
         "saliency": {"grid": 4, "probe-items": 16},
         "selection": {"response-items": 64},
         "fusion": {"prototypes": 16},
-        "federation": {},
+        "federation": {"actors": 1},
     }
     for key, value in keys.items():
         section, _, name = key.rpartition("__")
