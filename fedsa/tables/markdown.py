@@ -7,6 +7,7 @@ from itertools import groupby
 
 from fedsa.runs.compare import figure
 from fedsa.tables.definition import Part, Table
+from fedsa.tables.made import made_with
 from fedsa.tables.results import Result, apart, methods, moved, standings, unbeaten
 
 MISSING = "not run"
@@ -140,18 +141,7 @@ def _made(found: Iterable[Result]) -> list[str]:
     records = [record for result in found for record in result.records]
     if not records:
         return ["Nothing was run yet."]
-    lines = ["## Made with", ""]
-    kinds: dict[str, list[float]] = {}
-    for record in records:
-        versions = ", ".join(
-            f"{name} {record['versions'][name]}" for name in ("fedsa", "flwr", "ray", "torch")
-        )
-        kind = f"{versions} (commit {record['commit'] or 'unknown'}) on {record['machine']}"
-        kinds.setdefault(kind, []).append(record["seconds"] or 0.0)
-    for kind, seconds in kinds.items():
-        runs = f"{len(seconds)} run" + ("s" if len(seconds) > 1 else "")
-        lines.append(f"- {runs}, {sum(seconds) / 60:,.0f} minutes in all: {kind}")
-    return lines
+    return ["## Made with", "", *made_with(records, "run")]
 
 
 def _row(first: str, cells: Sequence[str]) -> str:
