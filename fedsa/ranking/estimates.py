@@ -16,11 +16,12 @@ from fedsa.problem import Answers, Problem
 from fedsa.ranking.pool import Pool
 from fedsa.saliency import METHODS
 from fedsa.selection.base import Evidence
-from fedsa.selection.evidence import EvidenceSelector
+from fedsa.selection.evidence import LOOKS, EvidenceSelector
 from fedsa.selection.layers import measure
 from fedsa.selection.ranked import WITHOUT_LABELS
 from fedsa.strategy import pupil, questions
-from fedsa.transferability import ESTIMATORS, LOOKS
+from fedsa.transferability import ESTIMATORS
+from fedsa.transferability import LOOKS as COMPARISONS
 
 Scores = dict[str, dict[str, float]]
 """Estimator to teacher to score, higher is better."""
@@ -28,6 +29,9 @@ Scores = dict[str, dict[str, float]]
 RAW = {"fedsa-score": "grad-cam", "attribution-affinity": "gradient-x-input"}
 """Estimators that compare maps as they are, and the method of the paper that they are from (of
 Song et al.'s methods the best)."""
+
+PARTS = (0.0, 0.15, 0.5, 1.0)
+"""Parts of the looks in the strength of the evidence selector that are compared."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def looks(pool: Pool, stand: Stand, methods: Sequence[str]) -> Scores:
         theirs = pool.looks(method)
         raw = {name: method for name, own in RAW.items() if own == method}
         for name, label in {"closeness": f"look: {method}", **dict.fromkeys(raw, "")}.items():
-            compare = LOOKS.get(name)
+            compare = COMPARISONS.get(name)
             found[label or f"{name} ({method}, raw)"] = {
                 teacher: compare(torch.from_numpy(maps.dense()), mine)
                 for teacher, maps in theirs.items()
@@ -131,13 +135,22 @@ def looks(pool: Pool, stand: Stand, methods: Sequence[str]) -> Scores:
 def defaults(
     pool: Pool, stand: Stand, teachers: Iterable[str], look: Mapping[str, float]
 ) -> Scores:
-    """Return the default selector's scores of a pool's teachers, with and without looks."""
-    names = tuple(teachers)
-    selector = EvidenceSelector(SelectionOptions())
+    """Return the default selector's scores of a pool's teachers, and with other parts of looks."""
+    seen = evidence(pool, stand, teachers, look)
     return {
-        "default": dict(selector.select(evidence(pool, stand, names, look)).scores),
-        "default without looks": dict(selector.select(evidence(pool, stand, names)).scores),
+        name: dict(selector.select(seen).scores)
+        for name, selector in with_parts(SelectionOptions()).items()
     }
+
+
+def with_parts(options: SelectionOptions) -> dict[str, EvidenceSelector]:
+    """Return the default selector by name, first as it is, then with each of ``PARTS`` of looks."""
+    found = {"default": EvidenceSelector(options)}
+    for part in PARTS:
+        if part != LOOKS:
+            name = f"evidence, {100 * part:.0f} % looks" if part else "evidence without looks"
+            found[name] = EvidenceSelector(options, part)
+    return found
 
 
 def _told(name: str, seen: Evidence) -> dict[str, float]:

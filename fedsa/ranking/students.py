@@ -9,9 +9,8 @@ from fedsa.fusion.base import Stage
 from fedsa.fusion.prototypes import PrototypeFusion
 from fedsa.options import SelectionOptions
 from fedsa.problem import Answers
-from fedsa.ranking.estimates import Scores, Stand, evidence
+from fedsa.ranking.estimates import Scores, Stand, evidence, with_parts
 from fedsa.ranking.pool import Pool
-from fedsa.selection.evidence import EvidenceSelector
 from fedsa.selection.looks import SaliencySelector
 from fedsa.selection.policies import top_k
 from fedsa.selection.simple import All, BestSingle, RandomK
@@ -42,21 +41,20 @@ def choices(
     """
     names, options = sorted(teachers), SelectionOptions()
     look = scores[f"look: {pool.scenario.saliency.method}"]
-    seen, blind = evidence(pool, stand, names, look), evidence(pool, stand, names)
+    seen = evidence(pool, stand, names, look)
     five = options.model_copy(update={"policy": "top-k", "k": K})
 
     def best(values: Mapping[str, float]) -> dict[str, float]:
         return top_k({name: values[name] for name in names}, K)
 
     return {
-        "default": dict(EvidenceSelector(options).select(seen).weights),
-        "default without looks": dict(EvidenceSelector(options).select(blind).weights),
+        **{name: dict(one.select(seen).weights) for name, one in with_parts(options).items()},
         "looks alone, best five": dict(SaliencySelector(five).select(seen).weights),
         "FedSA's score, best five": best(scores["fedsa-score (grad-cam, raw)"]),
         "LEEP, best five": best(scores["leep"]),
-        "uniform": dict(All(options).select(blind).weights),
-        "random half": dict(RandomK(options).select(blind).weights),
-        "best single": dict(BestSingle(options).select(blind).weights),
+        "uniform": dict(All(options).select(seen).weights),
+        "random half": dict(RandomK(options).select(seen).weights),
+        "best single": dict(BestSingle(options).select(seen).weights),
         "oracle, best five": best(gains),
     }
 

@@ -29,6 +29,9 @@ from fedsa.selection.policies import weights
 LOOKS = 0.15
 """Part of the looks in the strength when there are responses too."""
 
+UNCHECKED = 0.15
+"""The same without labels that could close a gate: a teacher may show any look."""
+
 ERRORS = 1.0
 """Standard errors that a gain must clear."""
 
@@ -43,17 +46,21 @@ class EvidenceSelector:
     ----------
     options : SelectionOptions
         Policy, k and temperature.
+    looks : float
+        Part of the looks in the strength, in [0, 1], where labels can check them.
     """
 
-    def __init__(self, options: SelectionOptions) -> None:
-        self.options = options
+    def __init__(self, options: SelectionOptions, looks: float = LOOKS) -> None:
+        self.options, self.looks = options, looks
 
     def select(self, evidence: Evidence) -> Selection:
         """Measure all layers, score, and apply the policy."""
         found = measure(evidence)
         problem = evidence.problem
-        share = _trust(problem.labels)
-        strengths, gates = strength(found, share), gate(found, _firmness(problem.labels))
+        firmness = _firmness(problem.labels)
+        part = UNCHECKED + (self.looks - UNCHECKED) * firmness if self.looks else 0.0
+        strengths = strength(found, _trust(problem.labels), part)
+        gates = gate(found, firmness)
         scores = {name: strengths[name] * gates[name] for name in found}
         chosen = weights(scores, self.options, problem.seed, evidence.round)
         return Selection(
@@ -66,7 +73,7 @@ class EvidenceSelector:
         )
 
 
-def strength(found: Mapping[str, Layers], share: float) -> dict[str, float]:
+def strength(found: Mapping[str, Layers], share: float, looks: float = LOOKS) -> dict[str, float]:
     """Return each teacher's strength; 1 is the standard of the pool.
 
     Parameters
@@ -75,12 +82,15 @@ def strength(found: Mapping[str, Layers], share: float) -> dict[str, float]:
         What is known of each teacher.
     share : float
         Part of the labels' evidence against the label-free, in [0, 1].
+    looks : float
+        Part of the looks against all responses, in [0, 1].
     """
+    told = 1.0 - looks
     parts = [
-        (LOOKS, _ranks(found)),
-        ((1 - LOOKS) * share / 2, _relative(found, lambda layers: layers.cross_validation)),
-        ((1 - LOOKS) * share / 2, _relative(found, lambda layers: layers.leep)),
-        ((1 - LOOKS) * (1 - share), _relative(found, lambda layers: layers.mutual_information)),
+        (looks, _ranks(found)),
+        (told * share / 2, _relative(found, lambda layers: layers.cross_validation)),
+        (told * share / 2, _relative(found, lambda layers: layers.leep)),
+        (told * (1 - share), _relative(found, lambda layers: layers.mutual_information)),
     ]
     out = {}
     for name in found:

@@ -68,11 +68,14 @@ def test_a_selector_sees_response_items_only(pool: Pool, first: Stand) -> None:
     assert bool(seen.answers.asked("low")[first.problem.labelled].all())
 
 
-def test_looks_alone_part_the_two_defaults(pool: Pool, first: Stand) -> None:
+def test_only_looks_part_the_variants_of_the_default(pool: Pool, first: Stand) -> None:
     look = {"low": 0.9, "high": 0.1, "even": 0.2, "random": 0.0}
     found = defaults(pool, first, TEACHERS, look)
-    flat = defaults(pool, first, TEACHERS, {})
-    assert found["default without looks"] == flat["default"] != found["default"]
+    other = defaults(pool, first, TEACHERS, {name: -value for name, value in look.items()})
+    assert found["evidence without looks"] == other["evidence without looks"]
+    assert found["default"] != other["default"] and found["default"] not in list(found.values())[1:]
+    told = found["evidence, 100 % looks"]  # the gate is all that is left of the responses
+    assert told["low"] > told["even"] > told["high"] and told["random"] == 0.0
 
 
 def test_choices_are_what_they_are_called(

@@ -37,8 +37,10 @@ def cost(estimator: str, scenario: Scenario) -> tuple[int, int]:
             return probe, look(method)
     if estimator in ("random", "accuracy on its own items"):
         return 0, 0
-    if estimator == "default":
+    if estimator == "evidence without looks":
+        return response, response
+    if estimator == "default" or estimator.startswith("evidence"):
         return response + probe, response + look(scenario.saliency.method)
-    if estimator == "default without looks" or estimator in WITHOUT_LABELS:
+    if estimator in WITHOUT_LABELS:
         return response, response
     return labels, labels

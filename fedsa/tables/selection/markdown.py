@@ -26,7 +26,7 @@ first ones as there are. *rank*: place by tau among all rows, in the mean over p
 *less default*: tau less the default's, paired by seed, with a star where the interval excludes
 zero. *queries*: items about which each teacher is asked; *passes*: forward and backward passes that
 it makes for them. *look: METHOD* is the closeness of centred maps, as the default has it of its
-method; *default without looks* is the default selector without saliency."""
+method; *evidence* is the default selector with another part of looks."""
 
 
 def markdown(
