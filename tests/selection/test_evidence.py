@@ -148,9 +148,25 @@ def test_strength_by_hand() -> None:
     }
     # Parts .15 looks, .2125 LEEP (cross-validation is unknown), .425 mutual information.
     total = 0.15 + 0.2125 + 0.425
-    assert strength(found, 0.5) == pytest.approx(
+    assert strength(found, 0.5, looks=0.15) == pytest.approx(
         {"a": (0.2125 * 0.25 + 0.425) / total, "b": (0.225 + 0.2125 + 0.425 * 0.25) / total}
     )
+
+
+def test_looks_weigh_less_where_no_label_checks_them(evidence_of: Maker) -> None:
+    moved = []
+    for each in (8, 3, 1):
+        evidence = evidence_of(0, each=each)
+        first, last = (dict.fromkeys(evidence.teachers, 0.1) | {"useful-1": v} for v in (0.2, 0.0))
+        selector = EvidenceSelector(SelectionOptions())
+        high, low = (selector.select(replace(evidence, closeness=c)).scores for c in (first, last))
+        moved.append(high["useful-1"] - low["useful-1"])
+    # From first to last by looks, its rank falls by 1.5; half of six labels a class are half way.
+    assert moved[:2] == pytest.approx([1.5 * 0.7, 1.5 * (0.15 + 0.55 / 2)])
+    assert moved[2] < moved[1]
+    blind = EvidenceSelector(SelectionOptions(), looks=0.0)
+    turned = {name: -value for name, value in evidence.closeness.items()}
+    assert blind.select(evidence).scores == blind.select(replace(evidence, closeness=turned)).scores
 
 
 def test_hundred_teachers_take_seconds(evidence_of: Maker) -> None:
