@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
-from functools import cached_property
+from copy import copy
+from dataclasses import asdict, replace
+from functools import cached_property, partial
 from typing import Any
 
 import torch
 
+from fedsa.models import build
 from fedsa.ranking.estimates import Stand, defaults, estimates, stands
 from fedsa.ranking.pool import Pool, Progress
 from fedsa.ranking.students import choices, students
 from fedsa.ranking.truth import truth
 from fedsa.scenario import Scenario
+from fedsa.seeding import derive
 from fedsa.tables import code
 from fedsa.tables.selection.definition import SelectionTable
 
-KINDS = ("truth", "estimates", "students")
-"""In the order in which they are made: students under the oracle need the other two."""
+TRUTH, ESTIMATES, STUDENTS = "truth", "estimates", "students"
 
 _OWN = tuple(name for name in code.APART if name != "ranking")
 _APART = {
@@ -42,15 +45,38 @@ _APART = {
 Figures = Mapping[str, Any]
 
 
+def kinds(table: SelectionTable) -> list[str]:
+    """Return a table's kinds of cells in the order in which they are made.
+
+    One truth for each repetition with other starts of the students; students come last, since
+    those under the oracle need all truths.
+    """
+    more = [f"{TRUTH} {number}" for number in range(2, table.options.truth_students + 1)]
+    return [TRUTH, ESTIMATES, *more, STUDENTS]
+
+
+def gains(known: Mapping[str, Figures]) -> dict[str, float]:
+    """Return the true gains of one seed, the mean over repetitions that are there."""
+    every = [of["gains"] for kind, of in known.items() if kind.startswith(TRUTH)]
+    return {name: math.fsum(of[name] for of in every) / len(every) for name in every[0]}
+
+
+def alone(known: Mapping[str, Figures]) -> float:
+    """Return the accuracy of the student of the labels alone, over the same repetitions."""
+    every = [of["alone"] for kind, of in known.items() if kind.startswith(TRUTH)]
+    return math.fsum(every) / len(every)
+
+
 def key(table: SelectionTable, kind: str, seed: int) -> str:
     """Return 16 hex digits that name what a cell measures."""
     own, options = _scenario(table, seed), table.options
     matters: dict[str, Any] = {"truth": options.truth_steps}
-    if kind != "truth":
+    if not kind.startswith(TRUTH):
         matters = {"more": options.more_labels, "steps": options.student_steps}
         matters["pools"] = {name: sorted(pool) for name, pool in options.pools.items()}
     if kind == "students":
         matters |= {"truth": options.truth_steps, "trained": sorted(table.trained)}
+        matters |= {"repetitions": options.truth_students}
     document = own.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     document |= {"seed": seed, "kind": kind, "matters": matters}
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
@@ -58,7 +84,7 @@ def key(table: SelectionTable, kind: str, seed: int) -> str:
 
 def digest(table: SelectionTable, kind: str, seed: int) -> str:
     """Return a digest of the code and data that a cell is made with."""
-    return code.digest(_scenario(table, seed), _APART[kind])
+    return code.digest(_scenario(table, seed), _APART[kind.split()[0]])
 
 
 class Measuring:
@@ -86,7 +112,8 @@ class Measuring:
         """Make a cell and return its figures, and the seconds that it took."""
         torch.set_num_threads(self.scenario.threads)
         begin = time.monotonic()
-        figures: Figures = getattr(self, f"_{kind}")()
+        word, _, number = kind.partition(" ")
+        figures: Figures = getattr(self, f"_{word}")(*([int(number)] if number else []))
         self.known[kind] = figures
         return figures, time.monotonic() - begin
 
@@ -99,8 +126,22 @@ class Measuring:
         options = self.table.options
         return stands(self._pool, options.more_labels, options.student_steps)
 
-    def _truth(self) -> Figures:
-        return asdict(truth(self._pool, self.table.options.truth_steps))
+    def _truth(self, repetition: int = 1) -> Figures:
+        pool = self._pool
+        if repetition > 1:  # other starts and batches of the students, the same labels
+            seed = derive(self.scenario.seed, "ranking", TRUTH, repetition)
+            pool = copy(pool)
+            pool.problem = replace(
+                pool.problem,
+                seed=seed,
+                build=partial(
+                    build,
+                    self.scenario.student.model,
+                    tuple(pool.problem.transfer.array.shape[1:]),
+                    seed=derive(seed, "student"),
+                ),
+            )
+        return asdict(truth(pool, self.table.options.truth_steps))
 
     def _estimates(self) -> Figures:
         look = f"look: {self.scenario.saliency.method}"
@@ -120,10 +161,10 @@ class Measuring:
     def _students(self) -> Figures:
         name, first = next(iter(self._stands.items()))
         scores = self.known["estimates"]["students"][name]["scores"]
-        gains = self.known["truth"]["gains"]
+        true = gains(self.known)
         found = {}
         for pool, teachers in self.table.trained.items():
-            chosen = choices(self._pool, first, teachers, scores, gains)
+            chosen = choices(self._pool, first, teachers, scores, true)
             steps = self.table.options.student_steps
             found[pool] = {
                 "weights": chosen,

@@ -26,6 +26,8 @@ class SelectionTableOptions(Options):
     seeds: str = "0-4"
     truth_steps: Positive = 600
     """Optimiser steps of each student by which a teacher's true gain is measured."""
+    truth_students: Positive = 1
+    """Students from each teacher, with other starts, over which a true gain is the mean."""
     student_steps: Positive = 600
     """Optimiser steps of each fused student."""
     more_labels: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1

@@ -10,10 +10,10 @@ from fedsa.app_folder import app_root
 from fedsa.runs.folder import write_json
 from fedsa.tables import code
 from fedsa.tables.made import made_with
-from fedsa.tables.selection.cells import KINDS, Figures, Measuring, digest, key
+from fedsa.tables.selection.cells import STUDENTS, Figures, Measuring, digest, key, kinds
 from fedsa.tables.selection.definition import SelectionTable
 from fedsa.tables.selection.markdown import markdown
-from fedsa.tables.selection.results import chosen, rankings, rows
+from fedsa.tables.selection.results import chosen, measured, rankings, rows
 from fedsa.tables.store import Record, Store
 
 
@@ -44,10 +44,10 @@ class Making:
         known = self._store.all()
         for seed in self.seeds:
             stale = False
-            for kind in KINDS:
+            for kind in kinds(self.table):
                 record = known.get(key(self.table, kind, seed))
                 fresh = record is not None and (keep or record["code"] == self._code(kind, seed))
-                if not fresh or (kind == "students" and stale):  # they follow from the others
+                if not fresh or (kind == STUDENTS and stale):  # they follow from the others
                     stale = True
                     yield kind, seed
 
@@ -89,18 +89,18 @@ class Making:
 
     def _records(self) -> list[Record]:
         known = self._store.all()
-        wanted = [key(self.table, kind, seed) for seed in self.seeds for kind in KINDS]
+        wanted = [key(self.table, kind, seed) for seed in self.seeds for kind in kinds(self.table)]
         return [known[name] for name in wanted if name in known]
 
     def _cells(self) -> dict[str, dict[int, Figures]]:
-        found: dict[str, dict[int, Figures]] = {kind: {} for kind in KINDS}
+        found: dict[str, dict[int, Figures]] = {kind: {} for kind in kinds(self.table)}
         for record in self._records():
             found[record["kind"]][record["seed"]] = record["figures"]
         return found
 
     def _document(self, records: Sequence[Record]) -> dict[str, Any]:
         cells = self._cells()
-        done = sorted(set(cells["truth"]) & set(cells["estimates"]))
+        done = measured(cells, self.seeds)
         students = list(cells["estimates"][done[0]]["students"]) if done else []
 
         def plain(row: Any) -> dict[str, Any]:

@@ -7,12 +7,15 @@ from typing import Any
 
 from fedsa.runs.compare import figure
 from fedsa.runs.intervals import interval
+from fedsa.tables.selection.cells import TRUTH, alone, gains
 from fedsa.tables.selection.costs import cost
 from fedsa.tables.selection.definition import SelectionTable
 from fedsa.tables.selection.results import (
     DEFAULT,
     Cells,
     chosen,
+    measured,
+    of_seed,
     rankings,
     rows,
     sees_more,
@@ -57,7 +60,7 @@ def markdown(
     options = table.options
     lines = [f"# {options.title}", "", options.about.strip(), "", "```sh", command, "```", ""]
     lines += [LEGEND.strip(), ""]
-    done = sorted(set(cells["truth"]) & set(cells["estimates"]) & set(seeds))
+    done = measured(cells, seeds)
     if done:
         students = list(cells["estimates"][done[0]]["students"])
         lines += _estimators(table, cells, done, students[0])
@@ -141,18 +144,18 @@ def _students(table: SelectionTable, cells: Cells, seeds: Sequence[int]) -> Iter
 
 
 def _gains(table: SelectionTable, cells: Cells, seeds: Sequence[int]) -> Iterator[str]:
-    known = [cells["truth"][seed] for seed in seeds if seed in cells["truth"]]
+    known = [of_seed(cells, seed) for seed in seeds if seed in cells[TRUTH]]
     if not known:
         return
-    alone = interval([one["alone"] for one in known])
+    level = interval([alone(one) for one in known])
     yield "## The true gains"
     yield ""
-    yield f"Points over a student of the labels alone ({figure(alone, 100, 1)} %)."
+    yield f"Points over a student of the labels alone ({figure(level, 100, 1)} %)."
     yield ""
     yield _row("teacher", ["gain", "pools"])
     yield _row("---", ["--:", "---"])
     means: dict[str, Any] = {
-        name: interval([one["gains"][name] for one in known]) for name in known[0]["gains"]
+        name: interval([gains(one)[name] for one in known]) for name in gains(known[0])
     }
     for name in sorted(means, key=lambda name: -means[name].mean):
         where = [pool for pool, names in table.options.pools.items() if name in names]

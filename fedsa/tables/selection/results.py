@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedsa.runs.intervals import Interval, interval
+from fedsa.tables.selection.cells import ESTIMATES, STUDENTS, TRUTH, gains
 from fedsa.tables.selection.definition import SelectionTable
 from fedsa.tables.selection.figures import Ranking, by_lot, over_seeds, ranking, ranks
 
@@ -60,20 +61,31 @@ class Chosen:
     rank: Interval | None
 
 
+def of_seed(cells: Cells, seed: int) -> dict[str, Mapping[str, Any]]:
+    """Return a seed's cells, by kind."""
+    return {kind: of[seed] for kind, of in cells.items() if seed in of}
+
+
+def measured(cells: Cells, seeds: Sequence[int]) -> list[int]:
+    """Return the seeds of which estimates can be held against the truth."""
+    return [seed for seed in seeds if seed in cells[TRUTH] and seed in cells[ESTIMATES]]
+
+
 def rankings(
     table: SelectionTable, cells: Cells, seeds: Sequence[int], student: str
 ) -> dict[int, dict[str, dict[str, Ranking]]]:
-    """Return seed to pool to estimator to its :class:`Ranking`, for one student."""
+    """Return seed to pool to estimator to its :class:`Ranking`, for one student.
+
+    The seeds must be those of :func:`measured`.
+    """
     found: dict[int, dict[str, dict[str, Ranking]]] = {}
     for seed in seeds:
-        if seed not in cells["truth"] or seed not in cells["estimates"]:
-            continue
-        gains, measured = cells["truth"][seed]["gains"], cells["estimates"][seed]
-        stand = measured["students"][student]
-        every = dict(stand["scores"]) | {"accuracy on its own items": measured["own-accuracy"]}
+        true, estimated = gains(of_seed(cells, seed)), cells[ESTIMATES][seed]
+        stand = estimated["students"][student]
+        every = dict(stand["scores"]) | {"accuracy on its own items": estimated["own-accuracy"]}
         found[seed] = {}
         for pool, teachers in table.options.pools.items():
-            own = {name: gains[name] for name in teachers}
+            own = {name: true[name] for name in teachers}
             scores = dict(stand["defaults"][pool]) | {
                 name: {teacher: values[teacher] for teacher in teachers}
                 for name, values in every.items()
@@ -119,7 +131,7 @@ def rows(found: Mapping[int, Mapping[str, Mapping[str, Ranking]]]) -> list[Row]:
 
 def chosen(table: SelectionTable, cells: Cells, seeds: Sequence[int]) -> list[Chosen]:
     """Return one row a way to select, the best mean rank first."""
-    known = {seed: cells["students"][seed] for seed in seeds if seed in cells["students"]}
+    known = {seed: cells[STUDENTS][seed] for seed in seeds if seed in cells[STUDENTS]}
     if not known:
         return []
     pools = list(table.trained)

@@ -116,15 +116,31 @@ def test_what_other_code_made_is_measured_anew(
     assert len(list(other.missing())) == 3
 
 
+def test_a_gain_is_the_mean_over_repetitions(path: Path, tmp_path: Path) -> None:
+    path.write_text(TABLE.replace('title = "Small"', 'title = "Small"\ntruth-students = 3'))
+    table = load(path)
+    assert measured.kinds(table) == ["truth", "estimates", "truth 2", "truth 3", "students"]
+    keys = [measured.key(table, kind, 0) for kind in measured.kinds(table)]
+    assert len(set(keys)) == 5
+    path.write_text(TABLE)
+    assert measured.key(load(path), "truth", 0) == keys[0]
+    known = {
+        "truth": {"alone": 0.5, "gains": {"a": 0.1}},
+        "truth 2": {"alone": 0.6, "gains": {"a": 0.4}},
+    }
+    assert measured.gains(known) == {"a": pytest.approx(0.25)}
+
+
 def test_the_truth_depends_on_no_selector(path: Path) -> None:
     table = load(path)
-    digests = {kind: measured.digest(table, kind, 0) for kind in measured.KINDS}
+    kinds = measured.kinds(table)
+    digests = {kind: measured.digest(table, kind, 0) for kind in kinds}
     assert len(set(digests.values())) == 3
     assert all(part in measured._APART["truth"] for part in ("selection", "saliency"))
     assert all("fusion" not in apart for apart in measured._APART.values())
     text = path.read_text()
     path.write_text(text.replace('two = ["a", "b"]', 'two = ["a", "c"]'))
-    keys = [[measured.key(t, kind, 0) for kind in measured.KINDS] for t in (table, load(path))]
+    keys = [[measured.key(t, kind, 0) for kind in kinds] for t in (table, load(path))]
     assert keys[0][0] == keys[1][0] and keys[0][1] != keys[1][1]
 
 
