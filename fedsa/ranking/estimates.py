@@ -30,7 +30,7 @@ RAW = {"fedsa-score": "grad-cam", "attribution-affinity": "gradient-x-input"}
 """Estimators that compare maps as they are, and the method of the paper that they are from (of
 Song et al.'s methods the best)."""
 
-PARTS = (0.0, 0.15, 1.0)
+PARTS = (0.0, 0.7, 1.0)
 """Parts of the looks in the strength of the evidence selector that are compared."""
 
 

@@ -1,15 +1,13 @@
 """Selection by evidence in layers: looks rank, responses weigh, complementarity gates.
 
-FedSA (Xie et al., arXiv 2207.13309) selects by saliency alone. A teacher may show any look, so
-what it answers is weighed against the few labels. The score is the product of two figures, each
-on a scale where 1 is a good teacher of this pool:
+FedSA (Xie et al., arXiv 2207.13309) selects by saliency alone. A look is a weak witness by
+itself, and a teacher may show any; so what it answers is weighed against the few labels. The
+score is the product of two figures, each on a scale where 1 is a good teacher of this pool:
 
-* strength: the mean over layers of information. Looks, which rank teachers best of all layers once
-  the gate has shut out who adds nothing (see the table of selection), have the greater part, by
-  rank; without labels that could close a gate they have a small one. The others count each as a
-  share of the standard (the mean of the better half of the pool): held-out information and LEEP the
-  more, the more labels there are; mutual information with the student, which needs none, has the
-  rest. Looks decide alone when nothing has been answered yet;
+* strength: the mean over layers of information, each as a share of the standard (the mean of the
+  better half of the pool). Held-out information and LEEP count the more, the more labels there
+  are; mutual information with the student, which needs no labels, has the rest. Looks
+  enter by rank with a small part; they decide alone when nothing has been answered yet;
 * gate: 1 for a teacher that betters what untrained eyes tell of held-out labels, 0 for one
   that does not, with a ramp between. The gain counts less its standard error (the
   one-standard-error rule), since with six labels a class it is noisy.
@@ -28,11 +26,8 @@ from fedsa.selection.base import Evidence, Selection
 from fedsa.selection.layers import Layers, measure
 from fedsa.selection.policies import weights
 
-LOOKS = 0.7
-"""Part of the looks in the strength where labels can close the gate of who only shows them."""
-
-UNCHECKED = 0.15
-"""The same without labels that could close a gate: a teacher may show any look."""
+LOOKS = 0.15
+"""Part of the looks in the strength when there are responses too."""
 
 ERRORS = 1.0
 """Standard errors that a gain must clear."""
@@ -49,7 +44,7 @@ class EvidenceSelector:
     options : SelectionOptions
         Policy, k and temperature.
     looks : float
-        Part of the looks in the strength, in [0, 1], where labels can check them.
+        Part of the looks in the strength, in [0, 1].
     """
 
     def __init__(self, options: SelectionOptions, looks: float = LOOKS) -> None:
@@ -59,10 +54,9 @@ class EvidenceSelector:
         """Measure all layers, score, and apply the policy."""
         found = measure(evidence)
         problem = evidence.problem
-        firmness = _firmness(problem.labels)
-        part = UNCHECKED + (self.looks - UNCHECKED) * firmness if self.looks else 0.0
-        strengths = strength(found, _trust(problem.labels), part)
-        gates = gate(found, firmness)
+        share = _trust(problem.labels)
+        strengths = strength(found, share, self.looks)
+        gates = gate(found, _firmness(problem.labels))
         scores = {name: strengths[name] * gates[name] for name in found}
         chosen = weights(scores, self.options, problem.seed, evidence.round)
         return Selection(
