@@ -46,11 +46,18 @@ def table(
     its end with the code and data that there are now; so the command can be stopped at any time
     and given again, and goes on with a cell that was cut short.
     """
-    from fedsa.tables.definition import find, known, load, options_of
+    from fedsa.tables.definition import find, known, load, title_of
+    from fedsa.tables.selection.definition import is_selection
 
     if name is None:
         for each, path in known().items():
-            console.print(f"{each}: {options_of(path).title}", highlight=False, markup=False)
+            console.print(f"{each}: {title_of(path)}", highlight=False, markup=False)
+        return
+    if is_selection(find(name)):
+        from fedsa.cli import selection_table
+
+        more = overrides or []
+        _show(selection_table.make(name, find(name), out, seeds, only, more, show, keep))
         return
     from fedsa.cli.many import numbers
     from fedsa.tables.making import Making
@@ -63,11 +70,15 @@ def table(
     failed: list[str] = []
     if not show:
         failed = _run(making, only, keep)
-    page = making.write()
-    console.print(page.read_text("utf-8"), highlight=False, markup=False, soft_wrap=True)
-    console.print(f"written: {page}, {page.with_suffix('.json')}", highlight=False)
+    _show(making.write())
     if failed:
         raise RunError(f"{len(failed)} runs failed: {'; '.join(failed)}.")
+
+
+def _show(page: Path) -> None:
+    """Print a table's page, and where it is."""
+    console.print(page.read_text("utf-8"), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"written: {page}, {page.with_suffix('.json')}", highlight=False)
 
 
 def _run(making: Making, only: str, keep: bool) -> list[str]:

@@ -43,10 +43,12 @@ class EvidenceSelector:
     ----------
     options : SelectionOptions
         Policy, k and temperature.
+    looks : float
+        Part of the looks in the strength, in [0, 1].
     """
 
-    def __init__(self, options: SelectionOptions) -> None:
-        self.options = options
+    def __init__(self, options: SelectionOptions, looks: float = LOOKS) -> None:
+        self.options, self.looks = options, looks
 
     def select(self, evidence: Evidence) -> Selection:
         """Measure all layers, score, and apply the policy; for each head by itself.
@@ -61,7 +63,8 @@ class EvidenceSelector:
         found = measure(evidence)
         problem = evidence.problem
         each = _each(problem)
-        strengths, gates = strength(found, _trust(each)), gate(found, _firmness(each))
+        strengths = strength(found, _trust(each), self.looks)
+        gates = gate(found, _firmness(each))
         scores = {name: strengths[name] * gates[name] for name in found}
         chosen = weights(scores, self.options, problem.seed, evidence.round)
         return Selection(
@@ -98,7 +101,7 @@ def averaged(parts: Sequence[tuple[str, Selection]]) -> Selection:
     )
 
 
-def strength(found: Mapping[str, Layers], share: float) -> dict[str, float]:
+def strength(found: Mapping[str, Layers], share: float, looks: float = LOOKS) -> dict[str, float]:
     """Return each teacher's strength; 1 is the standard of the pool.
 
     Parameters
@@ -107,13 +110,16 @@ def strength(found: Mapping[str, Layers], share: float) -> dict[str, float]:
         What is known of each teacher.
     share : float
         Part of the labels' evidence against the label-free, in [0, 1].
+    looks : float
+        Part of the looks against all responses, in [0, 1].
     """
+    told = 1.0 - looks
     parts = [
-        (LOOKS, _ranks(found)),
-        ((1 - LOOKS) * share / 2, _relative(found, lambda layers: layers.cross_validation)),
-        ((1 - LOOKS) * share / 2, _relative(found, lambda layers: layers.leep)),
-        ((1 - LOOKS) * (1 - share), _relative(found, lambda layers: layers.mutual_information)),
-        ((1 - LOOKS) * (1 - share), _relative(found, lambda layers: layers.alignment)),
+        (looks, _ranks(found)),
+        (told * share / 2, _relative(found, lambda layers: layers.cross_validation)),
+        (told * share / 2, _relative(found, lambda layers: layers.leep)),
+        (told * (1 - share), _relative(found, lambda layers: layers.mutual_information)),
+        (told * (1 - share), _relative(found, lambda layers: layers.alignment)),
     ]
     out = {}
     for name in found:

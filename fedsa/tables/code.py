@@ -22,6 +22,7 @@ APART = (
     "cli",
     "deploy",
     "launcher",
+    "ranking",
     "runs/compare.py",
     "runs/finished.py",
     "runs/intervals.py",
@@ -30,34 +31,47 @@ APART = (
     "teacher/gateway",
     "teacher/policy",
 )
-"""What of the library starts runs, shows results or serves real institutions: no figure of a
-simulation depends on it (but for teachers with a policy)."""
+"""What of the library starts runs, shows results or serves real institutions, or measures outside
+runs: no figure of a simulation depends on it (but for teachers with a policy)."""
 
 
-def digest(scenario: Scenario) -> str:
+def digest(scenario: Scenario, apart: tuple[str, ...] = APART) -> str:
     """Return 16 hex digits that change with the code or the data files that a run depends on.
 
     The version of torch and the content of a person's own files are in the pool's key.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What is run.
+    apart : tuple[str, ...]
+        Beginnings of paths in the library on which it does not depend.
     """
     policy = any(teacher.policy is not None for teacher in scenario.teachers)
-    text = f"{_sources(policy)} {pool_key(scenario)}"
+    text = f"{_sources(policy, apart)} {pool_key(scenario)}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @cache
-def _sources(policy: bool) -> str:
+def _sources(policy: bool, apart: tuple[str, ...]) -> str:
     library, app = Path(__file__).resolve().parents[1], app_folder()
     found = hashlib.sha256()
     for path in sorted(library.rglob("*.py")):
         name = path.relative_to(library).as_posix()
-        if name.startswith(APART) and not (policy and name.startswith("teacher/")):
+        if name.startswith(apart) and not (policy and name.startswith("teacher/")):
             continue
-        found.update(f"{name} {meaning(path.read_text(encoding='utf-8'))}\n".encode())
+        found.update(f"{name} {_meaning_of(path)}\n".encode())
     for folder in FOLDERS:
         for path in sorted((app / folder).rglob("*.py")):
             name = path.relative_to(app).as_posix()
-            found.update(f"{name} {meaning(path.read_text(encoding='utf-8'))}\n".encode())
+            found.update(f"{name} {_meaning_of(path)}\n".encode())
     return found.hexdigest()
+
+
+@cache
+def _meaning_of(path: Path) -> str:
+    """Return a file's meaning; sets of parts that are left out share most files."""
+    return meaning(path.read_text(encoding="utf-8"))
 
 
 def meaning(source: str) -> str:

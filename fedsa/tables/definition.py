@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -19,6 +19,7 @@ from fedsa.tables.cells import Cell, clashes, merged
 
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 Change = dict[str, Any]
+Form = TypeVar("Form", bound=Options)
 
 
 class Part(Options):
@@ -116,6 +117,17 @@ def find(name: str) -> Path:
     return known()[name]
 
 
+def title_of(path: Path) -> str:
+    """Return the title of a table of any kind.
+
+    Raises
+    ------
+    ScenarioError
+        If the file cannot be read.
+    """
+    return str(_document(path).get("title", path.stem))
+
+
 def options_of(path: Path) -> TableOptions:
     """Read a table's file, without making its cells.
 
@@ -124,15 +136,31 @@ def options_of(path: Path) -> TableOptions:
     ScenarioError
         With every fault found.
     """
+    return validated(TableOptions, path)
+
+
+def validated(kind: type[Form], path: Path) -> Form:
+    """Read a table's file of one kind.
+
+    Raises
+    ------
+    ScenarioError
+        With every fault found.
+    """
     try:
-        return TableOptions.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return kind.model_validate(_document(path))
+    except ValidationError as error:
+        faults = [sentence(dict(fault), "docs/tables.md") for fault in error.errors()]
+        raise ScenarioError(faults) from None
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ScenarioError([f"There is no table's file '{path}': check the path."]) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ScenarioError([f"The table's file '{path}' cannot be read: {error}."]) from None
-    except ValidationError as error:
-        faults = [sentence(dict(fault), "docs/tables.md") for fault in error.errors()]
-        raise ScenarioError(faults) from None
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Table:

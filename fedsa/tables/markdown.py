@@ -7,6 +7,7 @@ from itertools import groupby
 
 from fedsa.runs.compare import figure
 from fedsa.tables.definition import Part, Table
+from fedsa.tables.made import made_with
 from fedsa.tables.results import (
     Result,
     apart,
@@ -155,18 +156,7 @@ def _made(found: Iterable[Result]) -> list[str]:
     runs = records(found)
     if not runs:
         return ["Nothing was run yet."]
-    lines = ["## Made with", ""]
-    kinds: dict[str, list[float]] = {}
-    for record in runs:
-        versions = ", ".join(
-            f"{name} {record['versions'][name]}" for name in ("fedsa", "flwr", "ray", "torch")
-        )
-        kind = f"{versions} (commit {record['commit'] or 'unknown'}) on {record['machine']}"
-        kinds.setdefault(kind, []).append(record["seconds"] or 0.0)
-    for kind, seconds in kinds.items():
-        count = f"{len(seconds)} run" + ("s" if len(seconds) > 1 else "")
-        lines.append(f"- {count}, {sum(seconds) / 60:,.0f} minutes in all: {kind}")
-    return lines
+    return ["## Made with", "", *made_with(runs, "run")]
 
 
 def _row(first: str, cells: Sequence[str]) -> str:

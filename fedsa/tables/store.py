@@ -51,15 +51,20 @@ class Store:
 
     def put(self, scenario: Scenario, run: Run, made: Mapping[str, Any]) -> None:
         """Keep a run's result with ``made``: what it was made with."""
-        record = {
-            "key": key(scenario),
-            "scenario": scenario.name,
-            "strategy": scenario.strategy,
-            "seed": scenario.seed,
-            **{name: getattr(run, name) for name in _FIGURES},
-            **({_HEADS: run.heads} if run.heads else {}),
-            **made,
-        }
+        self.keep(
+            {
+                "key": key(scenario),
+                "scenario": scenario.name,
+                "strategy": scenario.strategy,
+                "seed": scenario.seed,
+                **{name: getattr(run, name) for name in _FIGURES},
+                **({_HEADS: run.heads} if run.heads else {}),
+                **made,
+            }
+        )
+
+    def keep(self, record: Record) -> None:
+        """Keep a result under its ``key``."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / f"{record['key']}.json", record)
 

@@ -90,6 +90,43 @@ def test_faults_are_sentences(fedsa: Fedsa, arguments: list[Any], sentence: str)
     assert code in (2, 5) and sentence in said and "Traceback" not in said
 
 
+SELECTION = """
+kind = "selection"
+title = "Tiny"
+seeds = "0-1"
+truth-steps = 20
+pools.all = ["a", "b"]
+
+[scenario]
+task = { data = "digits-table", items = 300, label-share = 0.1 }
+student = { model = "mlp", steps = 20 }
+teachers = [
+  { id = "a", model = "mlp", data = "digits-table", items = 60, epochs = 2 },
+  { id = "b", model = "mlp", data = "digits-table", items = 60, label-noise = 1.0 },
+]
+"""
+
+
+def test_a_table_of_selection_is_measured_here(
+    fedsa: Fedsa, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEDSA_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "ranks.toml"
+    path.write_text(SELECTION)
+    code, said = fedsa("table", path, "--show", "--out", tmp_path / "out")
+    assert code == 0 and "truth 0 of 2, estimates 0 of 2" in said
+    for count in (1, 0):  # it is there at the second time
+        given = ("table", path, "--only", "truth*", "--seeds", "1", "--out", tmp_path / "out")
+        code, said = fedsa(*given)
+        assert code == 0 and f"{count} cells to measure" in said
+    assert "| a | " in said and "truth 1 of 1, estimates 0 of 1" in said
+    (run,) = json.loads((tmp_path / "out" / "ranks.json").read_text())["runs"]
+    assert (run["kind"], run["seed"], set(run["figures"]["gains"])) == ("truth", 1, {"a", "b"})
+    path.write_text(SELECTION.replace('"b"]', '"c"]'))
+    code, said = fedsa("table", path, "--show")
+    assert code == 2 and "pools.all: there is no teacher 'c'" in said
+
+
 @pytest.mark.slow
 def test_a_cell_that_was_killed_is_gone_on_with(tmp_path: Path, tiny: Path) -> None:
     command = Command(tmp_path, tmp_path / "cache")

@@ -175,9 +175,19 @@ def test_strength_by_hand() -> None:
     }
     # Parts .15 looks, .2125 LEEP (cross-validation is unknown), .425 mutual information.
     total = 0.15 + 0.2125 + 0.425
-    assert strength(found, 0.5) == pytest.approx(
+    assert strength(found, 0.5, looks=0.15) == pytest.approx(
         {"a": (0.2125 * 0.25 + 0.425) / total, "b": (0.225 + 0.2125 + 0.425 * 0.25) / total}
     )
+
+
+@pytest.mark.parametrize("part", [0.0, 0.15, 0.7])
+def test_looks_have_the_part_that_is_asked_for(evidence_of: Maker, part: float) -> None:
+    evidence = evidence_of(0, each=8)
+    selector = EvidenceSelector(SelectionOptions(), looks=part)
+    looks = dict.fromkeys(evidence.teachers, 0.1)
+    first, last = (replace(evidence, closeness=looks | {"useful-1": v}) for v in (0.2, 0.0))
+    moved = selector.select(first).scores["useful-1"] - selector.select(last).scores["useful-1"]
+    assert moved == pytest.approx(1.5 * part)  # from first to last, a rank falls by 1.5
 
 
 def test_hundred_teachers_take_seconds(evidence_of: Maker) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from fedsa.errors import RunError, ScenarioError
-from fedsa.tables.definition import find, known, load, options_of
+from fedsa.tables.definition import find, known, load, options_of, title_of
+from fedsa.tables.selection.definition import is_selection
+from fedsa.tables.selection.definition import load as load_selection
 
 
 def test_parts_cross_their_axes_and_leave_the_others_at_the_first(small: Path) -> None:
@@ -93,8 +95,12 @@ def test_a_table_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_the_tables_that_come_with_fedsa_are_valid() -> None:
     assert "single-task" in known()
     for path in known().values():
-        assert options_of(path).title
-        assert load(path).cells
+        assert title_of(path) != path.stem
+        if is_selection(path):
+            assert load_selection(path).options.pools
+        else:
+            assert options_of(path).title
+            assert load(path).cells
 
 
 def test_no_teacher_knows_a_held_out_class() -> None:

@@ -1,0 +1,170 @@
+"""Cells are measured once, kept, and measured anew when what they are made with has changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fedsa.errors import ScenarioError
+from fedsa.tables.selection import cells as measured
+from fedsa.tables.selection import making as made
+from fedsa.tables.selection.costs import cost
+from fedsa.tables.selection.definition import is_selection, load
+from fedsa.tables.selection.making import Making
+
+TABLE = """
+kind = "selection"
+title = "Small"
+students = ["all"]
+
+[pools]
+all = ["a", "b", "c"]
+two = ["a", "b"]
+
+[scenario]
+task = { data = "digits-table", items = 300, label-share = 0.1 }
+student = { model = "mlp", steps = 40 }
+saliency = { probe-items = 16 }
+teachers = [
+  { id = "a", model = "mlp", data = "digits-table", items = 50 },
+  { id = "b", model = "mlp", data = "digits-table", items = 50 },
+  { id = "c", model = "mlp", data = "digits-table", items = 50 },
+]
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "small.toml"
+    file.write_text(TABLE)
+    return file
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Figures without measuring; `b` is best, and only the default knows."""
+    found: list[tuple[str, int]] = []
+
+    class MadeUp:
+        def __init__(self, table: Any, seed: int, known: dict[str, Any], progress: Any) -> None:
+            self.table, self.seed, self.known = table, seed, known
+
+        def make(self, kind: str) -> tuple[dict[str, Any], float]:
+            assert kind != "students" or {"truth", "estimates"} <= set(self.known)
+            found.append((kind, self.seed))
+            truth = {"a": 0.01, "b": 0.02 + 0.01 * self.seed, "c": -0.03}
+            wrong = {"a": 3.0, "b": 2.0, "c": 1.0}
+            stand = {
+                "accuracy": 0.6,
+                "scores": {"leep": wrong},
+                "defaults": {
+                    pool: {"default": {name: truth[name] for name in names}}
+                    for pool, names in self.table.options.pools.items()
+                },
+            }
+            students = {"default": 0.8, "uniform": 0.75 + 0.001 * self.seed, "oracle": 0.9}
+            own: dict[str, Any] = {
+                "truth": {"alone": 0.7, "gains": truth},
+                "estimates": {"own-accuracy": wrong, "students": {"few": stand}},
+                "students": {"all": {"weights": {}, "accuracy": students}},
+            }
+            self.known[kind] = own[kind]
+            return own[kind], 1.0
+
+    monkeypatch.setattr(made, "Measuring", MadeUp)
+    return found
+
+
+def test_cells_are_measured_once(path: Path, tmp_path: Path, made_up: list[Any]) -> None:
+    making = Making(load(path), [0, 1], tmp_path / "out", "the command")
+    todo = list(making.missing())
+    assert len(todo) == 6 and "truth 0 of 2" in making.write().read_text()
+    making.make(todo[:2], print)
+    assert made_up == [("truth", 0), ("estimates", 0)]
+    again = Making(load(path), [0, 1], tmp_path / "out", "the command")
+    assert list(again.missing()) == todo[2:]
+    again.make(todo[2:], print)
+    assert not list(again.missing())
+    page = again.write().read_text()
+    assert "the command" in page and "| default | 1.0 ± 0.0 | 1.00 ± 0.00 | – |" in page
+    assert "| uniform | 2.0 ± 0.0 | 75.05 ± 0.64<br>-4.95 ± 0.64 * |" in page
+    assert "| oracle (sees more) | – | 90.00 ± 0.00<br>+10.00 ± 0.00 * |" in page
+    assert page.index("| default |") < page.index("| leep |")
+    found = json.loads((tmp_path / "out" / "small.json").read_text())
+    assert len(found["runs"]) == 6
+    rows = {row["name"]: row for row in found["estimators"]["few"]}
+    assert rows["default"]["regret"]["mean"] == 0 < rows["leep"]["regret"]["mean"]
+
+
+def test_what_other_code_made_is_measured_anew(
+    path: Path, tmp_path: Path, made_up: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making = Making(load(path), [0], tmp_path / "out", "")
+    making.make(list(making.missing()), print)
+    digest = made.digest
+    monkeypatch.setattr(
+        made, "digest", lambda t, kind, s: "new" if kind == "estimates" else digest(t, kind, s)
+    )
+    # Students are selected by what was estimated.
+    assert list(making.missing()) == [("estimates", 0), ("students", 0)]
+    assert not list(making.missing(keep=True))
+    assert "1 cells were made with other code" in making.write().read_text()
+    other = Making(load(path, ["student.steps=41"]), [0], tmp_path / "out", "")
+    assert len(list(other.missing())) == 3
+
+
+def test_a_gain_is_the_mean_over_repetitions(path: Path, tmp_path: Path) -> None:
+    path.write_text(TABLE.replace('title = "Small"', 'title = "Small"\ntruth-students = 3'))
+    table = load(path)
+    assert measured.kinds(table) == ["truth", "estimates", "truth 2", "truth 3", "students"]
+    keys = [measured.key(table, kind, 0) for kind in measured.kinds(table)]
+    assert len(set(keys)) == 5
+    path.write_text(TABLE)
+    assert measured.key(load(path), "truth", 0) == keys[0]
+    known = {
+        "truth": {"alone": 0.5, "gains": {"a": 0.1}},
+        "truth 2": {"alone": 0.6, "gains": {"a": 0.4}},
+    }
+    assert measured.gains(known) == {"a": pytest.approx(0.25)}
+
+
+def test_the_truth_depends_on_no_selector(path: Path) -> None:
+    table = load(path)
+    kinds = measured.kinds(table)
+    digests = {kind: measured.digest(table, kind, 0) for kind in kinds}
+    assert len(set(digests.values())) == 3
+    assert all(part in measured._APART["truth"] for part in ("selection", "saliency"))
+    assert all("fusion" not in apart for apart in measured._APART.values())
+    text = path.read_text()
+    path.write_text(text.replace('two = ["a", "b"]', 'two = ["a", "c"]'))
+    keys = [[measured.key(t, kind, 0) for kind in kinds] for t in (table, load(path))]
+    assert keys[0][0] == keys[1][0] and keys[0][1] != keys[1][1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('["a", "b"]', '["a", "z"]', "pools.two: there is no teacher 'z'"),
+        ('students = ["all"]', 'students = ["none"]', "students: there is no pool 'none'"),
+        ("title", "titel", "titel: there is no such key; see docs/tables.md"),
+        ("steps = 40", "step = 40", "student.step: there is no such key"),
+    ],
+)
+def test_faults_are_sentences(path: Path, old: str, new: str, sentence: str) -> None:
+    assert is_selection(path)
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(ScenarioError, match=sentence):
+        load(path)
+
+
+def test_costs_are_what_is_asked(path: Path) -> None:
+    scenario = load(path).scenario
+    assert cost("leep", scenario) == (30, 30)
+    assert cost("mutual-information", scenario) == (286, 286)
+    assert cost("look: occlusion", scenario) == (16, 16 * 50)
+    assert cost("fedsa-score (grad-cam, raw)", scenario) == (16, 48)
+    assert cost("default", scenario) == (30 + 256 + 16, 30 + 256 + 16 * 50)
+    assert cost("random", scenario) == (0, 0)
