@@ -39,8 +39,8 @@ def run(
     from fedsa.launcher.federation import run as start
     from fedsa.launcher.progress import Progress
     from fedsa.run_config import find_scenario
+    from fedsa.runs.default_folder import default_folder
     from fedsa.runs.folder import RunFolder
-    from fedsa.runs.serve import default_folder
     from fedsa.scenario import load, parse
 
     if resume is not None and out is not None:

@@ -44,8 +44,8 @@ def suggest_labels(
     from fedsa.launcher.simulation import simulate
     from fedsa.run_config import find_scenario
     from fedsa.runs.answers import AnswerStore
+    from fedsa.runs.default_folder import default_folder
     from fedsa.runs.folder import RunFolder
-    from fedsa.runs.serve import default_folder
     from fedsa.runs.suggest import suggest, write
     from fedsa.runs.survey import MODE
     from fedsa.scenario import load

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_flow
 
 _SLACKS = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, np.inf)
 
@@ -102,6 +100,10 @@ def _flow(
         even = -(-want // len(own))
         cap = want if np.isinf(slack) else min(want, int(np.ceil(slack * even)))
         graph[person, people + own] = cap
+    # Here, since every process that reads a scenario would load it, and one needs it.
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_flow
+
     flow = maximum_flow(csr_array(graph), source, sink).flow.toarray()
     given: np.ndarray = flow[:people, people:source].astype(np.int64)
     return given

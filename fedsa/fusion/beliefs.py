@@ -1,8 +1,9 @@
 """What the selected teachers' answers say about the new task, item by item, before distillation.
 
-Three steps, all closed form or convex. The stack reads the answers with the labels; its beliefs
-are calibrated to the class shares that the labels show; a discriminant fitted on the whole
-transfer set under these beliefs adds how the answers are distributed, which a few labels cannot.
+The stack reads the answers with the labels, each teacher by its competence around the item; its
+beliefs are calibrated to the class shares that the labels show; a discriminant fitted on the whole
+transfer set under these beliefs adds how the answers are distributed, which a few labels cannot;
+and what is believed of an item spreads to those that are answered alike.
 """
 
 from __future__ import annotations
@@ -14,17 +15,28 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fedsa.fusion.heads import own_weights
+from fedsa.fusion.spreading import spread
 from fedsa.fusion.stack import features, regress, ridge
+from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
+from fedsa.prototypes.competence import clusters, competence
 
 SHARE = 0.05
 """Weight of an unlabelled item against a labelled one in the discriminant."""
 RIDGE = 0.1
 """Share of the mean variance added to every direction."""
 ITERATIONS = 20
+FEW = 30.0
+"""Labels a class at which the discriminant has half the say that it has with the fewest: with many,
+the stack speaks for itself."""
 
 
-def beliefs(problem: Problem, answers: Answers, weights: Mapping[str, float]) -> Tensor:
+def beliefs(
+    problem: Problem,
+    answers: Answers,
+    weights: Mapping[str, float],
+    options: FusionOptions | None = None,
+) -> Tensor:
     """Return q(y|x) on the transfer set, ``(n, C)``; labelled items have their labels.
 
     Of several heads each has its own, side by side: of classes by the teachers that tell of them
@@ -38,15 +50,16 @@ def beliefs(problem: Problem, answers: Answers, weights: Mapping[str, float]) ->
         The teachers' answers.
     weights : Mapping[str, float]
         The selection's weights; teachers without a positive one are left out.
+    options : FusionOptions | None
+        Whether competence counts, and how far beliefs spread.
     """
-    items, found = answers.covered(weights), []
+    options, found = options or FusionOptions(), []
     for head, part in problem.parts():
-        own = weights
-        if head.label is not None and part.task.distributions:
-            own = own_weights(part, answers, weights)
-        columns = features(answers, own)
-        classes = part.task.distributions
-        found.append(_classes(part, columns, items) if classes else _values(part, columns))
+        if not part.task.distributions:
+            found.append(_values(part, features(answers, weights)))
+            continue
+        own = weights if head.label is None else own_weights(part, answers, weights)
+        found.append(_classes(part, answers, own, options))
     return found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
 
@@ -56,14 +69,30 @@ def _values(problem: Problem, columns: Tensor) -> Tensor:
     return found
 
 
-def _classes(problem: Problem, columns: Tensor, items: Tensor) -> Tensor:
+def _classes(
+    problem: Problem, answers: Answers, weights: Mapping[str, float], options: FusionOptions
+) -> Tensor:
     classes, where, labels = problem.task.outputs, problem.labelled, problem.labels
     truth = F.one_hot(labels, classes).to(torch.float32)
     prior = problem.shares
+    plain = features(answers, weights)
+    items = torch.unique(torch.cat([answers.covered(weights), where]))
+    columns = plain
+    if options.competence:
+        a = torch.zeros(len(plain), options.prototypes)
+        a[items] = clusters(plain[items], options.prototypes, problem.seed)
+        columns = features(answers, weights, competence(answers, a, weights))
     stack = calibrate(regress(columns, where, labels, classes), prior, items)
     gaussian = discriminant(columns, stack, where, truth, items)
     logs = (stack.clamp_min(1e-6).log() + gaussian.clamp_min(1e-6).log()) / 2
+    if options.spreading > 0:
+        part = 0.5 * FEW / (FEW + len(labels) / classes)
+        logs = (1 - part) * stack.clamp_min(1e-6).log() + part * gaussian.clamp_min(1e-6).log()
     found = calibrate(logs.softmax(dim=1), prior, items)
+    if options.spreading > 0:
+        among = torch.searchsorted(items, where)
+        found[items] = spread(plain[items], found[items], among, truth, options.spreading)
+        found = calibrate(found, prior, items)
     found[where] = truth
     return found
 

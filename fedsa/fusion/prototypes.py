@@ -20,6 +20,7 @@ from fedsa.fusion.training import outputs, train
 from fedsa.fusion.values import filled, units
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
+from fedsa.prototypes.competence import sureness
 from fedsa.prototypes.pool import TeacherEmissions, coverage, spread
 from fedsa.prototypes.posterior import emissions
 from fedsa.prototypes.space import Prototypes, TaskHead
@@ -81,7 +82,7 @@ class PrototypeFusion:
         facts: dict[str, float] = {}
         if free:
             model, facts["prototype_loss"] = self._share(problem, pool, model, free, stage)
-        about = beliefs(problem, answers, weights)
+        about = beliefs(problem, answers, weights, self.options)
         joined = "head.scores" in state
         if not joined:
             with torch.no_grad():
@@ -93,14 +94,14 @@ class PrototypeFusion:
         with torch.no_grad():
             a = model.space(outputs(model.trunk, problem.inputs))
         facts["prototypes_used"] = float((a.mean(dim=0) > 0.1 / a.shape[1]).sum())
-        confidence = torch.stack([_confidence(answers, name) for name in answers])
+        sure = torch.stack([sureness(answers, name) for name in answers])
         return Fused(
             student=model.student(),
             state=_state(model, pool, state, with_head=joined or joint > 0),
             facts=facts,
             views={
                 "responsibilities": a,
-                "coverage": coverage(a, confidence),
+                "coverage": coverage(a, sure),
                 "emission": model.head.emission.detach(),
             },
         )
@@ -223,16 +224,3 @@ def _state(
         if with_head or not name.startswith("head."):
             state[name] = value.detach().clone()
     return state
-
-
-def _confidence(answers: Answers, name: str) -> Tensor:
-    """Return 1 - normalised entropy per item, in [0, 1]; 0 where the teacher was not asked.
-
-    A teacher of values does not say how sure it is: 1 where it was asked.
-    """
-    if name in answers.graded:
-        return answers.asked(name).float()
-    answer = answers[name]
-    p = answer.nan_to_num(1.0 / answer.shape[1])
-    entropy = -(p * p.clamp_min(1e-8).log()).sum(dim=1)
-    return (1.0 - entropy / torch.tensor(float(max(2, answer.shape[1]))).log()).clamp(0.0, 1.0)

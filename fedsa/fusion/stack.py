@@ -14,8 +14,10 @@ PENALTY = 10.0
 """1 / C of an L2 logistic regression on features of unit root mean square."""
 
 
-def features(answers: Answers, weights: Mapping[str, float]) -> Tensor:
-    """Return ``concat_i sqrt(N s_i p_i)``, centred and divided by one global rms.
+def features(
+    answers: Answers, weights: Mapping[str, float], trust: Mapping[str, Tensor] | None = None
+) -> Tensor:
+    """Return ``concat_i sqrt(N s_i t_i p_i)``, centred and divided by one global rms.
 
     The square root makes Euclidean distance the Hellinger distance of answers; one global
     scale, since scaling each column would inflate the near-constant columns of useless teachers.
@@ -27,6 +29,8 @@ def features(answers: Answers, weights: Mapping[str, float]) -> Tensor:
         A teacher that was not asked about an item counts there as its own mean answer.
     weights : Mapping[str, float]
         s_i; teachers without a positive weight are left out.
+    trust : Mapping[str, Tensor] | None
+        ``(n,)`` t_i in [0, 1] of each teacher: how far it counts on each item (in full without).
 
     Returns
     -------
@@ -39,6 +43,8 @@ def features(answers: Answers, weights: Mapping[str, float]) -> Tensor:
     for name in names:
         root = answers[name] if name in answers.graded else answers[name].sqrt()
         centred = (root - root.nanmean(dim=0)).nan_to_num(0.0)
+        if trust is not None:
+            centred = centred * trust[name].sqrt()[:, None]
         columns.append(centred * (len(names) * weights[name] / total) ** 0.5)
     return scale(torch.cat(columns, dim=1))
 

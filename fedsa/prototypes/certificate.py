@@ -25,8 +25,6 @@ from functools import cache
 
 import numpy as np
 import torch
-from scipy.optimize import brentq
-from scipy.stats import binom, binomtest
 from torch import Tensor
 
 DRAWS = 1000
@@ -46,6 +44,8 @@ def hold_out(errors: int, labels: int, delta: float) -> float:
     delta : float
         Chance that the bound does not hold.
     """
+    from scipy.stats import binomtest  # here, since few runs are certified and it loads slowly
+
     test = binomtest(errors, labels, alternative="less")
     return float(test.proportion_ci(1.0 - delta, method="exact").high)
 
@@ -82,6 +82,8 @@ def kl_inverse(error: float, budget: float) -> float:
             found += (1 - error) * math.log((1 - error) / (1 - p))
         return found
 
+    from scipy.optimize import brentq
+
     high = 1.0 - 1e-12
     if budget <= 0 or error >= high or excess(high) <= 0:
         return 1.0 if budget > 0 or error >= high else error
@@ -91,6 +93,8 @@ def kl_inverse(error: float, budget: float) -> float:
 @cache
 def log_moment(labels: int) -> float:
     """Return ``log xi(n)``, ``xi(n) = sum_k C(n, k) (k/n)^k (1 - k/n)^(n-k)`` (Maurer, eq. 4)."""
+    from scipy.stats import binom
+
     k = np.arange(labels + 1)
     return math.log(binom.pmf(k, labels, k / labels).sum())
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 
 @dataclass(frozen=True)
@@ -56,5 +56,5 @@ def interval(values: Sequence[float]) -> Interval | None:
     if count == 1:
         return Interval(mean, None, 1)
     spread = float(np.std(np.asarray(values, dtype=np.float64), ddof=1))
-    half = float(student_t.ppf(0.975, count - 1)) * spread / math.sqrt(count)
+    half = float(stdtrit(count - 1, 0.975)) * spread / math.sqrt(count)
     return Interval(mean, half, count)

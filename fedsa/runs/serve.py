@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from fedsa.data.splits import split
-from fedsa.errors import RunError, ScenarioError
+from fedsa.errors import ScenarioError
 from fedsa.pools import build_pool
 from fedsa.registry import Registry
 from fedsa.run_config import scenario_of
 from fedsa.runs.baselines import OPEN
 from fedsa.runs.conduct import conduct
+from fedsa.runs.default_folder import default_folder
 from fedsa.runs.folder import RunFolder
 from fedsa.runs.serving import serving
 from fedsa.runs.survey import MODE, survey
@@ -70,27 +69,3 @@ def serve(
             build_pool(scenario, parts, tell)
         begin = survey if run_config.get("mode") == MODE else conduct
         begin(grid, scenario, parts, folder, recipe)
-
-
-def default_folder(name: str) -> Path:
-    """Make a new, empty run folder under ``runs/`` and return it.
-
-    Raises
-    ------
-    RunError
-        If it cannot be made.
-    """
-    begun = time.strftime(f"{name}-%Y%m%d-%H%M%S")
-    for number in count(1):
-        path = Path("runs") / (begun if number == 1 else f"{begun}-{number}")
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            continue  # another run was started in the same second
-        except OSError as error:
-            raise RunError(
-                f"The run folder '{path.absolute()}' cannot be made ({error.strerror}): choose "
-                "another one with --out."
-            ) from None
-        break
-    return path

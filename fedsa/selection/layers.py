@@ -23,6 +23,9 @@ SIGHT = 16
 EYES = 2
 """Untrained networks whose features are taken."""
 
+JUDGED = 1000
+"""Labels that teachers are judged by, at most: more hardly tell more, and cost their square."""
+
 SHUFFLES = 12
 """Shuffled copies of the labels that show what LEEP says when there is nothing to say."""
 
@@ -75,6 +78,7 @@ class Layers:
 
 def measure(evidence: Evidence) -> dict[str, Layers]:
     """Measure every layer for every teacher that can be reached, in sorted order."""
+    evidence = replace(evidence, problem=_judged(evidence.problem))
     problem, answers = evidence.problem, evidence.answers
     classes = problem.task.distributions
     names = sorted(evidence.teachers)
@@ -117,6 +121,16 @@ def measure(evidence: Evidence) -> dict[str, Layers]:
 def _rooted(answers: Answers, name: str) -> Tensor:
     """Return answers whose square roots are features; values are features as they are."""
     return answers[name].square() if name in answers.graded else answers[name]
+
+
+def _judged(problem: Problem) -> Problem:
+    """Return the problem with :data:`JUDGED` of its labels, drawn at random, if it has more."""
+    if len(problem.labels) <= JUDGED:
+        return problem
+    generator = torch_generator(problem.seed, "selection", "judged")
+    mark = torch.zeros(len(problem.labels), dtype=torch.bool)
+    mark[torch.randperm(len(mark), generator=generator)[:JUDGED]] = True
+    return _part(problem, mark)
 
 
 def _heard(evidence: Evidence, name: str) -> Tensor:

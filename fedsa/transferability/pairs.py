@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from scipy.stats import rankdata
 from torch import Tensor
 
 
@@ -31,6 +30,8 @@ def spearman(one: Tensor, other: Tensor) -> float:
 
 
 def _ranks(pairs: Tensor) -> Tensor:
+    from scipy.stats import rankdata  # here, since it loads slowly and no default needs it
+
     rows, columns = torch.triu_indices(len(pairs), len(pairs), offset=1)
     # Rounding would break ties of items that are answered alike, and rank pure noise.
     ranks = torch.from_numpy(rankdata(pairs[rows, columns].numpy().round(9)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fedsa.runs.serve import default_folder
+from fedsa.runs.default_folder import default_folder
 from tests.cli.conftest import Fedsa
 from tests.runs.conftest import write_run
 

@@ -14,7 +14,7 @@ from fedsa.cli import many
 from fedsa.errors import RunError
 from fedsa.scenario import Scenario
 from tests.cli.conftest import Fedsa
-from tests.launcher.commands import Command, assert_nothing_left, scenario, server, wait_for
+from tests.launcher.commands import Command, assert_nothing_left, events, scenario, server, wait_for
 from tests.runs.conftest import write_run
 
 TABLE = """
@@ -99,13 +99,16 @@ def test_a_cell_that_was_killed_is_gone_on_with(tmp_path: Path, tiny: Path) -> N
     while not (folders := list(runs.glob("few-of-them-seed0-*/events.jsonl"))):
         assert process.poll() is None, process.communicate()
     folder = folders[0].parent
-    wait_for(folder, process, lambda event: event.get("round") == 2, 1)  # the first is kept by then
-    server(folder).suspend()  # lest it finish on its own
+    wait_for(folder, process, lambda event: event.get("phase") == "first look", 1)
+    orphan = server(folder)
+    orphan.suspend()  # lest it finish on its own
     process.kill()
     process.communicate()
+    assert orphan.is_running()
     code, said = command.run(*given)
-    assert code == 0, said
-    assert "going on after round 1" in said and list(runs.iterdir()) == [folder]
+    assert code == 0 and not orphan.is_running(), said
+    assert list(runs.iterdir()) == [folder]
+    assert sum(event["event"] == "started" for event in events(folder)) == 2
     assert_nothing_left(folder)
     found = json.loads((tmp_path / "out" / "table.json").read_text())
     (run,) = found["runs"]

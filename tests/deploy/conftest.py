@@ -62,7 +62,7 @@ def running() -> Iterator[Running]:
             institutions = {name: job.result() for name, job in joining.items()}
         tables = [TABLE.format(name=n, file=json.dumps(str(p))) for n, p in files.items()]
         path = scenario(
-            federation.root / "tiny.toml", "".join(tables), baselines=["scratch", "uniform"],
+            federation.root / "tiny.toml", "".join(tables), baselines=["uniform"],
             federation__timeout=400.0, federation__round_deadline=300.0,
         )  # fmt: skip
         federation.variables["SCENARIO"] = str(path)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from fedsa.data.transfer import TransferSet
 from fedsa.fusion.beliefs import RIDGE, SHARE, beliefs, calibrate, discriminant
+from fedsa.options import FusionOptions
+from fedsa.problem import Answers
 from tests.fusion.conftest import Case
 
 
@@ -77,11 +83,35 @@ def test_the_discriminant_by_its_definition() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_beliefs_hold_the_labels_and_tell_more_than_them(case: Case) -> None:
+@pytest.mark.parametrize("competence", [False, True])
+@pytest.mark.parametrize("spreading", [0.0, 0.8])
+def test_beliefs_hold_the_labels_and_tell_more_than_them(
+    case: Case, competence: bool, spreading: float
+) -> None:
     problem = case.problem
     weights = dict.fromkeys(case.answers, 1 / 3)
-    found = beliefs(problem, case.answers, weights)
+    options = FusionOptions(competence=competence, spreading=spreading)
+    found = beliefs(problem, case.answers, weights, options)
     assert found.shape == (len(problem.transfer), 10)
     torch.testing.assert_close(found.sum(dim=1), torch.ones(len(found)))
     assert torch.equal(found[problem.labelled], F.one_hot(problem.labels, 10).float())
     assert float((found.argmax(dim=1) == case.truth).float().mean()) > 0.8
+
+
+def test_items_that_nobody_was_asked_about_change_nothing(case: Case) -> None:
+    """A third was not asked; what is believed of the rest is the same without it."""
+    problem, weights = case.problem, dict.fromkeys(case.answers, 1 / 3)
+    asked = torch.ones(len(problem.transfer), dtype=torch.bool)
+    asked[200:] = False
+    asked[problem.labelled] = True
+    kept = asked.nonzero()[:, 0]
+    rows = {n: a.masked_fill(~asked[:, None], torch.nan) for n, a in case.answers.items()}
+    found = beliefs(problem, Answers(rows), weights)
+    alone = replace(
+        problem,
+        transfer=TransferSet(problem.transfer.array[kept.numpy()]),
+        labelled=torch.searchsorted(kept, problem.labelled),
+    )
+    fewer = beliefs(alone, Answers({n: a[kept] for n, a in case.answers.items()}), weights)
+    agree = (found[kept].argmax(dim=1) == fewer.argmax(dim=1)).float().mean()
+    assert float(agree) > 0.97

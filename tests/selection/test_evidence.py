@@ -9,10 +9,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from fedsa.options import SelectionOptions
-from fedsa.problem import Answers
+from fedsa.problem import Answers, Problem
 from fedsa.selection import SELECTORS, Evidence
+from fedsa.selection import layers as module
 from fedsa.selection.evidence import EvidenceSelector, gate, strength
 from fedsa.selection.layers import Layers, measure
 from fedsa.selection.simple import BestSingle
@@ -66,6 +68,31 @@ def test_one_label_a_class_leaves_responses_and_looks(evidence_of: Maker) -> Non
     assert found.gain is None and found.cross_validation is None
     selection = EvidenceSelector(SelectionOptions()).select(evidence)
     assert sum(w for n, w in selection.weights.items() if n.startswith("useful")) > 0.75
+
+
+def test_of_very_many_labels_a_part_judges(
+    evidence_of: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evidence, seen = evidence_of(0, each=40), []
+    truth = dict(
+        zip(evidence.problem.labelled.tolist(), evidence.problem.labels.tolist(), strict=True)
+    )
+    validate = module._validate
+
+    def noted(problem: Problem, told: dict[str, Tensor]) -> dict[str, tuple[float, float, float]]:
+        seen.append(problem)
+        return validate(problem, told)
+
+    monkeypatch.setattr(module, "_validate", noted)
+    whole = measure(evidence)
+    monkeypatch.setattr(module, "JUDGED", 60)
+    part = measure(evidence)
+    assert [len(one.labels) for one in seen] == [240, 60]
+    judged = seen[1]
+    assert [truth[item] for item in judged.labelled.tolist()] == judged.labels.tolist()
+    assert part == measure(evidence) != whole
+    for name in ("useful-0", "decoy-noise"):
+        assert abs(part[name].gain - whole[name].gain) < 3 * part[name].error
 
 
 def test_looks_alone_decide_before_anything_is_answered(evidence_of: Maker) -> None:

@@ -1,0 +1,69 @@
+"""Beliefs spread to items that all teachers together answer alike (Zhou et al., NIPS 2003)."""
+
+from __future__ import annotations
+
+import torch
+from sklearn.neighbors import NearestNeighbors
+from torch import Tensor
+
+NEIGHBOURS = 15
+DIRECTIONS = 64
+"""Leading directions of the answers that distances are taken in."""
+STEPS = 10
+
+
+def spread(
+    columns: Tensor, beliefs: Tensor, labelled: Tensor, truth: Tensor, share: float
+) -> Tensor:
+    """Replace each belief by a mean of its own and its neighbours', again and again.
+
+    ``q <- share W q + (1 - share) q_0`` with W the weights ``exp(-d^2 / d_k^2)`` of the
+    nearest items, normalised; labelled items keep their labels.
+
+    Parameters
+    ----------
+    columns : Tensor
+        ``(n, F)`` features in which items are near each other.
+    beliefs : Tensor
+        ``(n, C)`` rows on the simplex.
+    labelled, truth : Tensor
+        ``(m,)`` indices among the n and ``(m, C)`` one-hot labels.
+    share : float
+        In [0, 1): how much comes from the neighbours.
+
+    Returns
+    -------
+    Tensor
+        ``(n, C)`` rows on the simplex.
+    """
+    count = min(NEIGHBOURS, len(columns) - 1)
+    if share <= 0 or count < 1:
+        return beliefs
+    where, weights = neighbours(columns, count)
+    begin = beliefs.clone()
+    begin[labelled] = truth
+    found = begin
+    for _ in range(STEPS):
+        around = (weights[:, :, None] * found[where]).sum(dim=1)
+        found = share * around + (1.0 - share) * begin
+        found[labelled] = truth
+    return found
+
+
+def neighbours(columns: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the nearest other items of each, ``(n, count)``, and their weights."""
+    near = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(leading(columns).numpy())
+    apart, where = near.kneighbors()
+    squared = torch.from_numpy(apart).to(columns.dtype).square()
+    weights = torch.exp(-squared / squared[:, -1:].clamp_min(1e-12))
+    return torch.from_numpy(where), weights / weights.sum(dim=1, keepdim=True)
+
+
+def leading(columns: Tensor) -> Tensor:
+    """Turn the columns onto their leading directions, so that many teachers cost no more."""
+    if columns.shape[1] <= DIRECTIONS:
+        return columns
+    rows = (columns - columns.mean(dim=0)).double()
+    directions = torch.linalg.eigh(rows.T @ rows).eigenvectors[:, -DIRECTIONS:]
+    turned: Tensor = (rows @ directions).to(columns.dtype)
+    return turned

@@ -1,0 +1,77 @@
+"""What competence and spreading give the beliefs: ``python -m fedsa.runs.beliefs_gain FOLDER...``.
+
+FOLDERs are surveys (``fedsa suggest-labels --answers FOLDER --seed N``) or finished runs of any
+scenario that asked every teacher about everything. Labels are drawn by class; the teachers that the
+scenario notes as relevant have even weights, so that nothing but the beliefs differs. Measured is
+the share of unlabelled transfer items whose belief is right; no test image is looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fedsa.data.splits import split
+from fedsa.fusion.beliefs import beliefs
+from fedsa.options import FusionOptions
+from fedsa.runs.answers import AnswerStore
+from fedsa.runs.conduct import make_problem
+from fedsa.runs.folder import RunFolder
+from fedsa.runs.intervals import interval
+from fedsa.scenario import parse
+
+SPREADING = 0.8
+WAYS = {
+    "neither": FusionOptions(),
+    "competence": FusionOptions(competence=True),
+    "spreading": FusionOptions(spreading=SPREADING),
+    "both": FusionOptions(competence=True, spreading=SPREADING),
+}
+
+
+def measure(folder: Path, each: int) -> dict[str, float]:
+    """Return the share of right beliefs by way, with so many labels of each class."""
+    scenario = parse(RunFolder(folder).config()["scenario"])
+    torch.set_num_threads(scenario.threads)
+    task = scenario.task.model_copy(update={"labels_per_class": each, "labelled": None})
+    scenario = scenario.model_copy(update={"task": task})
+    parts = split(scenario)
+    problem = make_problem(scenario, parts)
+    answers = AnswerStore(folder / "answers", len(parts.transfer)).dense()
+    known = [one.id for one in scenario.pool() if one.relevant and one.id in answers]
+    weights = dict.fromkeys(known, 1.0 / len(known))
+    hidden = np.setdiff1d(np.arange(len(parts.transfer)), problem.labelled.numpy())
+    found = {}
+    for way, options in WAYS.items():
+        told = beliefs(problem, answers, weights, options).argmax(dim=1).numpy()
+        found[way] = float((told == parts.truth)[hidden].mean())
+    return found
+
+
+def main() -> None:
+    """Print the means over folders as Markdown; gains are over neither, paired by folder."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--labels", default="1,5,10,60", help="Labels of each class.")
+    wanted = parser.parse_args()
+    print(f"| labels a class | {' | '.join(WAYS)} |\n| --- |{' --- |' * len(WAYS)}")
+    for each in map(int, wanted.labels.split(",")):
+        found: dict[str, list[float]] = defaultdict(list)
+        for folder in wanted.folders:
+            for way, right in measure(folder, each).items():
+                found[way].append(100 * right)
+        cells = [f"{np.mean(found['neither']):.1f}"]
+        for way in list(WAYS)[1:]:
+            gains = np.subtract(found[way], found["neither"])
+            over = interval(gains.tolist())
+            half = f" ± {over.half:.1f}" if over and over.half is not None else ""
+            cells.append(f"{np.mean(found[way]):.1f} ({gains.mean():+.1f}{half})")
+        print(f"| {each} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
