@@ -230,7 +230,7 @@ def test_teachers_that_misbehave_do_not_stop_a_run_until_all_are_gone(
         pool += teacher(name, classes, "faulty_teachers:Honest")
     path = scenario(
         command.cwd / "faulty.toml", pool,
-        federation__timeout=8.0, selection__every=2, baselines=["scratch"],
+        federation__timeout=8.0, federation__actors=2, selection__every=2, baselines=["scratch"],
     )  # fmt: skip
     # One institution has put a pickle where safetensors are meant: it cannot join.
     monkeypatch.setenv("FEDSA_CACHE", str(command.cache))
