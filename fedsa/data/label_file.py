@@ -98,8 +98,8 @@ def read(path: Path, inputs: np.ndarray, classes: tuple[str, ...]) -> Labels:
             )
         if name and not classes:
             raise DataError(
-                f"{where}: leave the class empty: the task has several heads, and the labels of all "
-                "are taken from the data."
+                f"{where}: leave the class empty: the task has several heads, and the labels of "
+                "all are taken from the data."
             )
         if name and name not in classes:
             raise DataError(f"{where}: '{name}' is not a class of the task ({', '.join(classes)}).")
