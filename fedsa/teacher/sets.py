@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +21,11 @@ from fedsa.teacher.faults import Fault
 
 LIMIT = 8 * 2**30
 """Bytes that a store may hold before it refuses further sets."""
+
+
+_READING = threading.Lock()
+"""NumPy parses a file's header as Python, and two threads that parse at once can fail the one
+or the other with a SystemError on Python up to 3.11.7 (cpython issue 106905)."""
 
 
 class SetStore:
@@ -45,10 +52,9 @@ class SetStore:
             ``unknown-set`` if the store does not hold it.
         """
         try:
-            items: np.ndarray = np.load(self._file(set_hash), mmap_mode="r", allow_pickle=False)
+            return _read(self._file(set_hash), "r")
         except FileNotFoundError:
             raise Fault("unknown-set") from None
-        return items
 
     def receive(self, offer: Offer) -> Offered:
         """Take an offer: say what is held, or keep its chunk, and the set once it is whole.
@@ -112,7 +118,7 @@ class SetStore:
             whole, mode="w+", dtype=np.dtype(offer.dtype), shape=offer.shape
         )
         for start, stop in spans:
-            items[start:stop] = np.load(part / f"{start}-{stop}.npy", allow_pickle=False)
+            items[start:stop] = _read(part / f"{start}-{stop}.npy")
         items.flush()
         good = content_hash(items) == offer.set_hash
         del items
@@ -120,6 +126,13 @@ class SetStore:
             os.replace(whole, self._file(offer.set_hash))
         shutil.rmtree(part, ignore_errors=True)
         return Offered("held", offer.shape[0]) if good else Offered("refused", 0)
+
+
+def _read(file: Path, mapped: Literal["r"] | None = None) -> np.ndarray:
+    """Return a file's array, in memory or mapped."""
+    with _READING:
+        items: np.ndarray = np.load(file, mmap_mode=mapped, allow_pickle=False)
+    return items
 
 
 def _spans(part: Path) -> list[tuple[int, int]]:
