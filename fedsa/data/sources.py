@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -42,20 +43,23 @@ def fashion_mnist() -> Dataset:
 
 def digits() -> Dataset:
     """Handwritten digits of 8 x 8 pixels (UCI, with scikit-learn): 1,500 for training, 297."""
-    images, labels = _sklearn("digits")
+    images, labels = _digits()
     pixels = np.rint(images.reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)  # 0..16 there
     return _split("digits", pixels, labels, tuple("0123456789"), 1500)
 
 
 def digits_table() -> Dataset:
     """Load the digits as vectors of 64 numbers, standardised on the training part."""
-    table, labels = _sklearn("digits")
+    table, labels = _digits()
     return _split("digits-table", table, labels, tuple("0123456789"), 1500, standard=True)
 
 
 def breast_cancer() -> Dataset:
     """Wisconsin diagnostic breast cancer (UCI, with scikit-learn): 30 numbers, 455 and 114."""
-    table, labels = _sklearn("breast_cancer")
+    from sklearn.datasets import load_breast_cancer  # here, as it takes a second to import
+
+    found = load_breast_cancer()
+    table, labels = found.data, found.target.astype(np.int64)
     return _split("breast-cancer", table, labels, ("malignant", "benign"), 455, standard=True)
 
 
@@ -83,11 +87,22 @@ def _fashion(name: str, found: list[np.ndarray], source: str) -> Dataset:
     )
 
 
-def _sklearn(name: str) -> tuple[np.ndarray, np.ndarray]:
-    from sklearn import datasets  # takes a second to import
+def _digits() -> tuple[np.ndarray, np.ndarray]:
+    """Return the digits of scikit-learn, ``(1797, 64)`` and ``(1797,)``.
 
-    found = getattr(datasets, f"load_{name}")()
-    return found.data, found.target.astype(np.int64)
+    Every process of a run reads them, so its file is read without importing the package, which
+    takes longer than all the rest.
+    """
+    found = importlib.util.find_spec("sklearn")
+    for folder in (found.submodule_search_locations or []) if found else []:
+        path = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if path.is_file():
+            table = np.loadtxt(path, delimiter=",")
+            return table[:, :-1], table[:, -1].astype(np.int64)
+    from sklearn.datasets import load_digits  # its files lie elsewhere
+
+    images, labels = load_digits(return_X_y=True)
+    return images, labels.astype(np.int64)
 
 
 def _split(

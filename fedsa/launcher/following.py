@@ -13,6 +13,7 @@ from fedsa.runs.room import full, is_full
 
 _POLL = 0.25
 _ASK_FLOWER = 10.0
+"""Seconds without an event after which Flower is asked: each time is a process of its own."""
 _SILENCES = 3
 """Questions in a row that a SuperLink may leave unanswered: it may be starting anew."""
 UNREACHABLE = "unreachable"
@@ -61,7 +62,8 @@ def follow(link: Link, run_id: int, folder: RunFolder, seen: int, progress: Prog
                 return
             if event["event"] == "error":
                 raise _told(event)
-        seen = len(events)
+        if len(events) > seen:  # a run that tells of itself goes on
+            seen, asked, silences = len(events), time.monotonic(), 0
         if serving is False:
             raise _ended(link, folder, "its process has ended")
         if serving is None and time.monotonic() - asked > _ASK_FLOWER:

@@ -31,7 +31,7 @@ class Describe(Wired):
 
 @dataclass(frozen=True, eq=False)
 class Offer(Wired):
-    """Offer a transfer set: first by name only (``chunk`` None), then chunk by chunk.
+    """Offer a transfer set: a large one first by name (``chunk`` None), then chunk by chunk.
 
     Parameters
     ----------

@@ -29,6 +29,9 @@ from fedsa.strategy.post import Post, Sent
 __all__ = ["LATE", "Exchange", "Sent"]
 
 _POLL = 0.2
+FRESH = 300.0
+"""Seconds for which the card of a teacher with terms is believed while nothing speaks against it:
+reading it is a message to the institution, and each takes a deployed node some seconds."""
 LATE = "late"
 _SILENT = "No reply came in time."
 _LOST = "The node could not be reached, or its app failed."
@@ -66,17 +69,24 @@ class Exchange:
     since a node answers one question after the other."""
     passing: bool = False
     """Whether a question failed, since the last enrolment began, for a reason that may pass."""
-    _described: set[int] = field(default_factory=set)
+    _described: dict[int, float] = field(default_factory=dict)
+    """When the cards of a node were read."""
+    _doubted: set[int] = field(default_factory=set)
 
     def begin(self) -> None:
         """Count anew what is asked and what is answered."""
         self.asked = self.answered = 0
 
+    def doubt(self, teacher: str) -> None:
+        """Note that a teacher's card may no longer hold, so that the next enrolment asks anew."""
+        self._doubted.add(self.nodes[teacher])
+
     def enrol(self, grid: Grid, wait: float = 0.0) -> list[str]:
         """Ask every node that is new for its teachers' cards; return the teachers here now.
 
-        Nodes whose teachers have terms are asked anew, as what is left of a budget changes. Those
-        who were late get another chance, unless their reply may still come.
+        Nodes whose teachers have terms are asked anew when a question failed there or asked for
+        less than was wanted, and after :data:`FRESH` seconds: budgets are renewed, and others
+        spend of them. Those who were late get another chance, unless their reply may still come.
 
         Parameters
         ----------
@@ -90,11 +100,13 @@ class Exchange:
         present = _nodes(grid, wait)
         # A node that went and came back may have other teachers; one that restarted has a new
         # id for the old ones.
-        self._described &= present
+        self._described = {node: at for node, at in self._described.items() if node in present}
         metered = {self.nodes[name] for name, card in self.cards.items() if card.terms is not None}
+        old = {node for node, at in self._described.items() if post.now() - at > FRESH}
         busy = {one.node for one in self._owed()}
         self.late = self._at(busy)
-        asked = sorted(((present - self._described) | (metered & present)) - busy)
+        anew = metered & present & (old | self._doubted)
+        asked = sorted(((present - self._described.keys()) | anew) - busy)
         describe = Describe()
         sent = [Sent(f"{_NODE}{node}", describe, self._message(describe, node)) for node in asked]
         for name, reply in self.collect(sent, self.post.send(grid, sent, wait)).items():
@@ -155,6 +167,7 @@ class Exchange:
     def _told(self, question: Sent, message: Message | None) -> Reply:
         reply = self._read(question, message)
         if isinstance(reply, Failure):
+            self._doubted.add(question.node)
             self.passing = self.passing or reply.code in PASSING
             self.on_failure(question.teacher, reply)
         return reply
@@ -177,7 +190,8 @@ class Exchange:
         return Failure(read.code, sentence_of(read.code)) if isinstance(read, Failure) else read
 
     def _admit(self, node: int, cards: Iterable[Card], present: set[int]) -> None:
-        self._described.add(node)
+        self._described[node] = post.now()
+        self._doubted.discard(node)
         for card in cards:
             elsewhere = self.nodes.get(card.id)
             if elsewhere in present and elsewhere != node:

@@ -209,6 +209,7 @@ class Inquiry:
 
     def limited(self, teacher: str, call: str, wanted: int, left: int) -> None:
         """Tell that a teacher is asked less than wanted, when what is left has changed."""
+        self.exchange.doubt(teacher)
         if self._limits.get((teacher, call)) != left:
             self._limits[teacher, call] = left
             self.observe("limit", teacher=teacher, call=call, wanted=wanted, left=left)

@@ -17,7 +17,6 @@ from fedsa.messages import (
     Predict,
     Predicted,
     Reply,
-    Request,
     offers,
 )
 from fedsa.problem import Problem
@@ -26,6 +25,9 @@ from fedsa.strategy.exchange import Exchange
 
 FIRST_SHARE = 0.5
 """Share of the transfer set that is asked in the first round; the rest follows evenly."""
+
+AT_ONCE = 2**18
+"""Bytes up to which a set goes along with its first offer: a second message takes longer."""
 
 
 def order(problem: Problem) -> NDArray[np.int32]:
@@ -57,8 +59,6 @@ def offer(
     tuple[list[str], dict[str, str]]
         Those that hold it now, sorted; and the failure's code for each of the others.
     """
-    shape = tuple(int(size) for size in transfer.array.shape)
-    dtype = transfer.array.dtype.name
     holders: list[str] = []
     refused: dict[str, str] = {}
     # One teacher of a node after another, so that those which share a store on one machine
@@ -68,10 +68,7 @@ def offer(
         waiting.setdefault(exchange.nodes[name], []).append(name)
     while waiting:
         turn = {node: names[0] for node, names in waiting.items()}
-        named: Mapping[str, Request] = {
-            name: Offer(name, transfer.hash, dtype, shape) for name in turn.values()
-        }
-        status = exchange.ask(grid, named)
+        status = exchange.ask(grid, {n: _first_offer(n, transfer) for n in turn.values()})
         while more := _unfinished(status):
             status |= exchange.ask(
                 grid,
@@ -95,10 +92,19 @@ def _unfinished(status: Mapping[str, Reply]) -> dict[str, int]:
 
 def offer_cost(teacher: str, transfer: TransferSet) -> int:
     """Return the bytes of bringing the whole set to an institution that lacks it."""
-    shape = tuple(int(size) for size in transfer.array.shape)
-    first = Offer(teacher, transfer.hash, transfer.array.dtype.name, shape)
-    chunks = offers(teacher, transfer.hash, transfer.array)
+    first = _first_offer(teacher, transfer)
+    chunks = offers(teacher, transfer.hash, transfer.array) if first.chunk is None else ()
     return first.payload_bytes + sum(chunk.payload_bytes for chunk in chunks)
+
+
+def _first_offer(teacher: str, transfer: TransferSet) -> Offer:
+    """Return the set's name alone, or the whole set if it is small."""
+    if transfer.array.nbytes <= AT_ONCE:
+        whole, *more = offers(teacher, transfer.hash, transfer.array)
+        if not more:
+            return whole
+    shape = tuple(int(size) for size in transfer.array.shape)
+    return Offer(teacher, transfer.hash, transfer.array.dtype.name, shape)
 
 
 def predict_cost(

@@ -100,6 +100,23 @@ def test_a_superlink_that_starts_anew_is_waited_for(run: tuple[RunFolder, Progre
     follow(link, 1, folder, 0, progress)
 
 
+def test_flower_is_not_asked_about_a_run_that_tells_of_itself(
+    run: tuple[RunFolder, Progress], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_ASK_FLOWER", 0.2)
+    monkeypatch.setattr(following, "_POLL", 0.05)
+    folder, progress = run
+    link = Link(folder.path, [None], ["finished:failed"])
+    turns = iter(range(10))
+
+    def tell() -> None:
+        folder.emit("finished" if next(turns) == 9 else "phase", phase="query", round=1)
+
+    link.then = tell
+    follow(link, 1, folder, 0, progress)
+    assert link.asked == 0
+
+
 def test_a_connection_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLWR_HOME", str(tmp_path))
     with pytest.raises(RunError, match=r"no connection \[superlink.real\].*there are: none"):

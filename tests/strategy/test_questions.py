@@ -87,8 +87,20 @@ def test_a_set_that_is_refused_leaves_the_teacher_out(problem: Problem, pool: Pa
     assert (held, refused) == (["even", "low"], {"high": "refused"})
 
 
-def test_an_offer_without_a_chunk_is_small(problem: Problem) -> None:
+def test_a_small_set_goes_along_with_its_first_offer(
+    problem: Problem, pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     transfer = problem.transfer
     named = Offer("low", transfer.hash, "float32", (240, 64))
+    whole = next(requests.offers("low", transfer.hash, transfer.array))
     assert named.payload_bytes < 300
-    assert questions.offer_cost("low", transfer) > named.payload_bytes + transfer.array.nbytes
+    for bytes_, messages, cost in (
+        (transfer.array.nbytes, 1, whole.payload_bytes),
+        (transfer.array.nbytes - 1, 2, named.payload_bytes + whole.payload_bytes),
+    ):
+        monkeypatch.setattr(questions, "AT_ONCE", bytes_)
+        shutil.rmtree(pool.parent.parent / "sets", ignore_errors=True)
+        grid = LocalGrid(pool)
+        assert questions.offer(_enrolled(grid), grid, transfer, ["low"]) == (["low"], {})
+        assert grid.asked.count("query.offer") == messages
+        assert questions.offer_cost("low", transfer) == cost

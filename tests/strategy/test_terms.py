@@ -13,7 +13,7 @@ from fedsa.messages import Describe, Failure, Offer, Predict, Score, to_record
 from fedsa.messages.failures import sentence_of
 from fedsa.problem import Problem
 from fedsa.selection.evidence import EvidenceSelector
-from fedsa.strategy import AllTeachersGone, Amalgamation, aside
+from fedsa.strategy import AllTeachersGone, Amalgamation, aside, exchange
 from tests.strategy.conftest import CLOCK, FIRST_NODE, LocalGrid, scenario
 from tests.strategy.harness import IDS, Events, Reference, equal, make, state
 from tests.strategy.institutions import Institutions
@@ -72,7 +72,7 @@ def test_rich_institutions_teach_the_very_student_of_the_simulation(
         questions = [len(grid.asked_of(name, Predict)) for name in IDS]
         # Asked ahead there is one question for the evidence and one for all the rounds.
         assert max(questions) == (2 if ahead is None else 3)
-        assert grid.asked.count("query.describe") == 2 * 3  # the cards are read anew each round
+        assert grid.asked.count("query.describe") == 3  # nothing speaks against the cards
 
 
 def test_a_small_budget_goes_to_the_evidence_first_and_then_evenly(
@@ -212,10 +212,44 @@ def test_a_teacher_that_is_starting_is_asked_again(
         run(problem, grid, tmp_path / "again", rounds=1)
 
 
+def test_a_card_is_read_anew_once_it_is_old_or_something_speaks_against_it(
+    problem: Problem, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def described(folder: str, **policy: Any) -> int:
+        grid = grid_of(pool, tmp_path / folder, high={"budget": RICH, **policy})
+        run(problem, grid, tmp_path / folder, rounds=3)
+        return grid.asked.count("query.describe")
+
+    assert described("rich") == 3
+    # Its looks were asked, and it shut them; then it had fewer answers than were wanted.
+    assert described("dear", budget={**RICH, "score": 1}) == 3 + 2
+    assert described("poor", budget={**RICH, "predict": 100}) == 3 + 2
+    monkeypatch.setattr(exchange, "FRESH", -1.0)
+    assert described("old") == 3 + 2
+
+
+def test_a_failure_has_the_card_read_anew(problem: Problem, pool: Path, tmp_path: Path) -> None:
+    grid = grid_of(pool, tmp_path, high={"budget": RICH}, low={"budget": RICH})
+    storage = to_record(Failure("storage", sentence_of("storage")))
+    told: list[str] = []
+
+    def fault(asked: Message, reply: Message) -> Message:
+        kind, node = asked.metadata.message_type, asked.metadata.dst_node_id
+        if kind == "query.score" and node == FIRST_NODE + 1 and not told:
+            told.append(kind)
+            return Message(storage, reply_to=asked)
+        return reply
+
+    grid.fault = fault
+    run(problem, grid, tmp_path, rounds=3)
+    assert told and grid.asked.count("query.describe") == 3 + 1
+
+
 def test_an_institution_that_hangs_costs_a_round_one_deadline(
-    problem: Problem, pool: Path, tmp_path: Path
+    problem: Problem, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever it is asked first: here its card, which is read anew each round."""
+    monkeypatch.setattr(exchange, "FRESH", -1.0)
     grid = grid_of(pool, tmp_path, **{name: {"budget": RICH} for name in IDS})
     seen = 0
 
