@@ -12,8 +12,9 @@ from fedsa.runs.folder import RunFolder
 from fedsa.runs.room import full, is_full
 
 _POLL = 0.25
-_ASK_FLOWER = 10.0
-"""Seconds without an event after which Flower is asked: each time is a process of its own."""
+_ASK_FLOWER, _ASK_LATER = 10.0, 30.0
+"""Seconds without an event after which Flower is asked, before the first one and since: each time
+is a process of its own, and the end of a run that has begun is seen by other signs too."""
 _SILENCES = 3
 """Questions in a row that a SuperLink may leave unanswered: it may be starting anew."""
 UNREACHABLE = "unreachable"
@@ -52,7 +53,7 @@ def follow(link: Link, run_id: int, folder: RunFolder, seen: int, progress: Prog
     FedsaError
         With the cause, if the run did not finish.
     """
-    asked, silences = time.monotonic(), 0
+    asked, silences, patience = time.monotonic(), 0, _ASK_FLOWER
     while True:
         serving = link.is_serving()  # before reading, so that no last event is missed
         events = folder.events()
@@ -63,10 +64,10 @@ def follow(link: Link, run_id: int, folder: RunFolder, seen: int, progress: Prog
             if event["event"] == "error":
                 raise _told(event)
         if len(events) > seen:  # a run that tells of itself goes on
-            seen, asked, silences = len(events), time.monotonic(), 0
+            seen, asked, silences, patience = len(events), time.monotonic(), 0, _ASK_LATER
         if serving is False:
             raise _ended(link, folder, "its process has ended")
-        if serving is None and time.monotonic() - asked > _ASK_FLOWER:
+        if serving is None and time.monotonic() - asked > patience:
             status = link.status(run_id)
             asked = time.monotonic()
             silences = silences + 1 if status == UNREACHABLE else 0

@@ -44,7 +44,7 @@ def test_a_run_that_is_broken_off_twice_equals_the_simulation(running: Running) 
     )
     command = ("fedsa", "run", "--federation", "real")
     process = federation.begin("coordinator", "run")
-    reached(folder, process, 1, phase="saliency")
+    reached(folder, process, 1, phase="first look")
     superlink = federation.services[0]
     serving = below(superlink, "flwr-serverapp")
     assert serving is not None

@@ -43,6 +43,7 @@ class Link:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RunFolder, Progress]:
     monkeypatch.setattr(following, "_POLL", 0.001)
     monkeypatch.setattr(following, "_ASK_FLOWER", 0.0)
+    monkeypatch.setattr(following, "_ASK_LATER", 0.0)
     tiny = load(scenario(tmp_path / "tiny.toml"))
     folder = RunFolder.create(tmp_path / "run", tiny)
     return folder, Progress(tiny, Console(file=io.StringIO()))
@@ -103,7 +104,8 @@ def test_a_superlink_that_starts_anew_is_waited_for(run: tuple[RunFolder, Progre
 def test_flower_is_not_asked_about_a_run_that_tells_of_itself(
     run: tuple[RunFolder, Progress], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "_ASK_FLOWER", 0.2)
+    monkeypatch.setattr(following, "_ASK_FLOWER", 60.0)
+    monkeypatch.setattr(following, "_ASK_LATER", 0.2)
     monkeypatch.setattr(following, "_POLL", 0.05)
     folder, progress = run
     link = Link(folder.path, [None], ["finished:failed"])
