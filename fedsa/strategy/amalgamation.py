@@ -146,6 +146,7 @@ class Amalgamation(Strategy):
             self._select(server_round, grid)
         selection = self.memory.selection
         assert selection is not None
+        self.inquiry.await_somebody(grid, self.memory, self._upto(server_round - 1))
         self.observe("phase", phase="query", round=server_round)
         asked = [name for name in selection.selected if name in self.inquiry.present]
         to_come = self.rounds - server_round + 1

@@ -77,6 +77,11 @@ class Exchange:
         """Count anew what is asked and what is answered."""
         self.asked = self.answered = 0
 
+    @property
+    def in_vain(self) -> bool:
+        """Whether there were questions in this round, and every one of them got a failure."""
+        return self.asked > 0 and self.answered == 0
+
     def doubt(self, teacher: str) -> None:
         """Note that a teacher's card may no longer hold, so that the next enrolment asks anew."""
         self._doubted.add(self.nodes[teacher])
@@ -146,6 +151,7 @@ class Exchange:
         come = [(one, self._told(one, message)) for one, message in self.post.late(grid)]
         for question, reply in come:
             self.late -= {question.teacher} | self._at({question.node})
+            self.answered += not isinstance(reply, Failure)
             if isinstance(reply, Described):  # next time its teachers are enrolled
                 self._admit(question.node, reply.cards, set(grid.get_node_ids()))
         return come

@@ -75,15 +75,21 @@ class Inquiry:
         """Whether an institution here has terms."""
         return any(card.terms is not None for card in self.exchange.cards.values())
 
+    def await_somebody(self, grid: Grid, memory: Memory, upto: NDArray[np.int32]) -> None:
+        """Wait for who is late, if all that was asked since the round began was in vain."""
+        if self.exchange.in_vain:
+            self.exchange.post.linger(grid)
+            self.catch_up(grid, memory, upto)
+
     def expect_answers(self, server_round: int) -> None:
         """Stop the run if all that was asked since the round began was in vain.
 
         Raises
         ------
         AllTeachersGone
-            If there were questions, and every one of them got a failure.
+            If there were questions, every one of them got a failure, and nobody owes a reply.
         """
-        if self.exchange.asked and not self.exchange.answered:
+        if self.exchange.in_vain and not self.exchange.post.owed():
             raise AllTeachersGone(
                 f"No teacher has answered any question of round {server_round}: the run stops "
                 "with its last checkpoint; check the teachers and resume it."

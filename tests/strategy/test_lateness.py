@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from flwr.app import Message
 
-from fedsa.messages import Predict
+from fedsa.messages import Failure, Predict, to_record
+from fedsa.messages.failures import sentence_of
 from fedsa.problem import Problem
 from fedsa.strategy import AllTeachersGone, Amalgamation
 from tests.strategy.conftest import CLOCK, FIRST_NODE, LocalGrid, scenario
@@ -34,7 +35,12 @@ def slow(seconds: float, from_question: int = 0) -> Callable[[Message], float]:
 
 
 def run(
-    problem: Problem, folder: Path, grid: LocalGrid, rounds: int = 2, pause: float = 0.0
+    problem: Problem,
+    folder: Path,
+    grid: LocalGrid,
+    rounds: int = 2,
+    pause: float = 0.0,
+    note: Callable[[str], None] = lambda event: None,
 ) -> tuple[Amalgamation, Events]:
     """Run with a deadline; training takes ``pause`` seconds a round by the tests' clock."""
     federation = {"timeout": TIMEOUT, "round-deadline": DEADLINE}
@@ -43,6 +49,7 @@ def run(
 
     def observe(event: str, **fields: Any) -> None:
         events(event, **fields)
+        note(event)
         if event == "round":
             CLOCK.sleep(pause)
 
@@ -109,6 +116,29 @@ def test_when_all_are_late_at_first_the_first_to_come_is_waited_for(
     grid.delay = lambda asked: 60.0 if asked.metadata.message_type == "query.predict" else 0.0
     strategy, _ = run(problem, tmp_path, grid, rounds=1)
     assert strategy.memory.history[0]["selected"] == IDS
+
+
+def test_who_is_late_is_waited_for_when_all_others_fail(
+    problem: Problem, pool: Path, tmp_path: Path
+) -> None:
+    """In the second round two institutions cannot write; the third still owes its first reply."""
+    storage, round_ = to_record(Failure("storage", sentence_of("storage"))), 1
+
+    def fault(asked: Message, reply: Message) -> Message:
+        high = asked.metadata.dst_node_id == FIRST_NODE + 1
+        return reply if high or round_ == 1 else Message(storage, reply_to=asked)
+
+    def note(event: str) -> None:
+        nonlocal round_
+        round_ += event == "round"
+
+    grid = LocalGrid(pool, delay=slow(60.0, from_question=1), fault=fault)
+    strategy, events = run(problem, tmp_path, grid, note=note)
+    assert {f["code"] for f in events.of("failure")} == {"late", "storage"}
+    assert events.of("late-answers") == [{"teacher": "high", "items": 56}]
+    # It came while it was waited for, and was asked about the rest in the same round.
+    assert [len(asked) for asked in asked_high(grid)] == [64, 56, 120]
+    assert strategy.memory.round == 2
 
 
 def test_nobody_is_waited_for_without_end(problem: Problem, pool: Path, tmp_path: Path) -> None:
