@@ -266,6 +266,10 @@ def test_no_more_passes_at_once_than_allowed(callers: ThreadPoolExecutor) -> Non
     model.hold()
     results = [callers.submit(ask, batcher, [float(number)]) for number in range(6)]
     waiting(batcher, 4)
+    for _ in range(4000):  # the two that do not wait may not have reached the model yet
+        if model.at_once == 2:
+            break
+        threading.Event().wait(0.005)
     model.go.set()
     assert [result.result(20)[0] for result in results] == [2.0 * number for number in range(6)]
     assert model.most == 2
