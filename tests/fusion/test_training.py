@@ -45,28 +45,43 @@ def test_the_same_purpose_gives_the_same_bits_and_another_does_not() -> None:
     assert not torch.equal(one["0.weight"], third["0.weight"])
 
 
-@pytest.mark.parametrize(("steps", "decay"), [(20, 0.8), (600, 0.99)])
-def test_what_comes_back_is_the_average_of_weights_and_of_batch_norm(
-    steps: int, decay: float
-) -> None:
-    """1 - 4/steps, at most 0.99, from the first step's values on; by hand."""
+def states(steps: int) -> tuple[nn.Module, list[dict[str, Tensor]]]:
+    """Return the average, and what each step left behind."""
     module, after = net(), []
 
     def noting(module: nn.Module, batch: Tensor, step: int) -> Tensor:
-        if step:  # what the step before left behind
+        if step:
             after.append({key: value.clone() for key, value in module.state_dict().items()})
         return loss(module, batch, step)
 
     average, _ = train(module, noting, torch.arange(50), steps, OPTIONS, 1)
     after.append({key: value.clone() for key, value in module.state_dict().items()})
     assert len(after) == steps
+    return average, after
+
+
+@pytest.mark.parametrize("steps", [20, 1000])
+def test_what_comes_back_is_the_average_of_weights_and_of_batch_norm(steps: int) -> None:
+    """(1 + n) / (10 + n), at most 0.99, from the first step's values on; by hand."""
+    average, after = states(steps)
     for key in ("0.weight", "1.running_mean", "1.running_var", "3.bias"):
         expected = after[0][key]
-        for state in after[1:]:
+        for seen, state in enumerate(after[1:], start=1):
+            decay = min(0.99, (1 + seen) / (10 + seen))
             expected = decay * expected + (1 - decay) * state[key]
         found = average.state_dict()[key]
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
         assert not torch.equal(found, after[-1][key])
+
+
+def test_after_some_hundred_steps_nothing_is_left_of_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Features of a variance of 1e-6 are seen as that, though batch norm begins at one."""
+    monkeypatch.setattr(f"{__name__}.INPUTS", INPUTS * 1e-3)
+    average, after = states(150)
+    assert float(after[0]["1.running_var"].min()) > 0.8
+    assert float(average.state_dict()["1.running_var"].max()) < 1e-4
 
 
 def test_every_item_comes_once_an_epoch() -> None:
