@@ -116,10 +116,10 @@ class FusionOptions(Options):
     """kappa: sharpness of the responsibilities, softmax(kappa phi.c)."""
     spread: Annotated[float, Field(ge=0.0)] = 0.1
     """Weight of the entropy of the mean responsibility, which keeps all prototypes in use."""
-    competence: bool = False
+    competence: bool = True
     """Whether a teacher's answers count by how sure it is around the item (per prototype)."""
-    spreading: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    """How much of a belief about an item comes from items that are answered alike (0.8 is good)."""
+    spreading: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.8
+    """How much of a belief about an item comes from items that are answered alike."""
     adapt_share: Share = 0.75
     """Share of the steps spent on end-to-end adaptation to the labelled items."""
 

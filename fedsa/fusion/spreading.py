@@ -9,6 +9,8 @@ NEIGHBOURS = 15
 DIRECTIONS = 64
 """Leading directions of the answers that distances are taken in."""
 STEPS = 10
+AT_ONCE = 1024
+"""Items whose distances to all others are held at a time."""
 
 
 def spread(
@@ -51,13 +53,15 @@ def spread(
 
 def neighbours(columns: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return the nearest other items of each, ``(n, count)``, and their weights."""
-    from sklearn.neighbors import NearestNeighbors  # here, as it takes a second to import
-
-    near = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(leading(columns).numpy())
-    apart, where = near.kneighbors()
-    squared = torch.from_numpy(apart).to(columns.dtype).square()
+    rows = leading(columns)
+    near = []
+    for part in torch.split(torch.arange(len(rows)), AT_ONCE):
+        apart = torch.cdist(rows[part], rows)
+        apart[torch.arange(len(part)), part] = torch.inf  # not itself
+        near.append(apart.topk(count, largest=False))
+    squared = torch.cat([found.values for found in near]).square()
     weights = torch.exp(-squared / squared[:, -1:].clamp_min(1e-12))
-    return torch.from_numpy(where), weights / weights.sum(dim=1, keepdim=True)
+    return torch.cat([found.indices for found in near]), weights / weights.sum(dim=1, keepdim=True)
 
 
 def leading(columns: Tensor) -> Tensor:

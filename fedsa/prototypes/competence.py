@@ -6,15 +6,19 @@ Here the prototypes are clusters of the answers themselves, as for the choice of
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 import torch
+from scipy.cluster.vq import kmeans2
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from fedsa.problem import Answers
 from fedsa.prototypes.pool import coverage
-from fedsa.seeding import derive
+from fedsa.seeding import numpy_generator
+
+ITERATIONS = 30
 
 
 def confidence(answers: Answers, teacher: str) -> Tensor:
@@ -52,14 +56,16 @@ def clusters(columns: Tensor, prototypes: int, seed: int) -> Tensor:
     Tensor
         ``(n, M)`` one-hot responsibilities.
     """
-    from sklearn.cluster import KMeans  # here, as it takes a second to import
-    from threadpoolctl import threadpool_limits
-
     kinds = len(torch.unique(columns, dim=0))
-    start = derive(seed, "competence") % 2**32
-    means = KMeans(min(prototypes, kinds), n_init=2, random_state=start)
-    with threadpool_limits(1):  # sums of several threads differ in their last bits
-        home = means.fit_predict(columns.numpy())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a cluster that ends up empty may stay so
+        _, home = kmeans2(
+            columns.double().numpy(),
+            min(prototypes, kinds),
+            iter=ITERATIONS,
+            minit="++",
+            rng=numpy_generator(seed, "competence"),
+        )
     return one_hot(torch.from_numpy(home).long(), prototypes).to(columns.dtype)
 
 

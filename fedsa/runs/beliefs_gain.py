@@ -24,12 +24,11 @@ from fedsa.runs.folder import RunFolder
 from fedsa.runs.intervals import interval
 from fedsa.scenario import parse
 
-SPREADING = 0.8
 WAYS = {
-    "neither": FusionOptions(),
-    "competence": FusionOptions(competence=True),
-    "spreading": FusionOptions(spreading=SPREADING),
-    "both": FusionOptions(competence=True, spreading=SPREADING),
+    "neither": FusionOptions(competence=False, spreading=0.0),
+    "competence": FusionOptions(spreading=0.0),
+    "spreading": FusionOptions(competence=False),
+    "both": FusionOptions(),
 }
 
 
