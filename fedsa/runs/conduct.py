@@ -50,7 +50,7 @@ def conduct(grid: Any, scenario: Scenario, split: Split, folder: RunFolder, reci
     FedsaError
         If the run cannot go on; what was done is kept.
     """
-    begin = time.monotonic()
+    begin, before = time.monotonic(), folder.elapsed()
     torch.set_num_threads(scenario.threads)
     folder.emit("started", strategy=scenario.strategy, seed=scenario.seed, rounds=scenario.rounds)
     run = _prepare(scenario, split, folder, recipe)
@@ -68,7 +68,7 @@ def conduct(grid: Any, scenario: Scenario, split: Split, folder: RunFolder, reci
         metrics = beside.end()
         heads = {name: beside.heads[name] for name in metrics if name in beside.heads}
     status = "teachers-gone" if gone else "finished"
-    products.write(grid, run, status, metrics, startup, begin, heads)
+    products.write(grid, run, status, metrics, startup, begin - before, heads)
     if gone:
         raise gone
     folder.emit("finished", status=status)

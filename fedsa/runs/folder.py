@@ -19,6 +19,9 @@ from fedsa.scenario import Scenario
 
 PACKAGES = ("fedsa", "flwr", "ray", "torch", "numpy", "captum", "scikit-learn")
 
+_OF_A_PART = {"baseline", "failure", "error"}
+"""Events without a round that only a started run tells."""
+
 
 class RunFolder:
     """One run's folder.
@@ -166,6 +169,20 @@ class RunFolder:
             if kind is None or event.get("event") == kind:
                 found.append(event)
         return found
+
+    def elapsed(self) -> float:
+        """Return the seconds that the run's earlier parts took, each to the last that it told.
+
+        What comes before a part's start, such as the training of private teachers, is of no part.
+        """
+        total, begin, end = 0.0, 0.0, 0.0
+        for event in self.events():
+            if event.get("event") == "started":
+                total += end - begin
+                begin = end = event["time"]
+            elif event.get("event") in _OF_A_PART or "round" in event:
+                end = max(end, event["time"])
+        return total + end - begin
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,3 +85,24 @@ def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_json(path, {"x": object()})
     assert json.loads(path.read_text()) == {"x": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_the_time_of_earlier_parts_is_theirs_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder.create(tmp_path, scenario())
+    assert folder.elapsed() == 0.0
+    told: list[tuple[float, str, dict[str, Any]]] = [
+        (100.0, "phase", {"phase": "training private teacher 1 of 2: a"}),
+        (200.0, "started", {}),
+        (230.0, "round", {"round": 1}),
+        (240.0, "baseline", {"name": "scratch"}),
+        # Killed; a day later its cache is gone, and the teachers are trained again.
+        (90_000.0, "phase", {"phase": "training private teacher 1 of 2: a"}),
+        (91_000.0, "started", {}),
+        (91_007.0, "phase", {"phase": "query", "round": 2}),
+    ]
+    for at, event, fields in told:
+        monkeypatch.setattr("time.time", lambda at=at: at)
+        folder.emit(event, **fields)
+    assert folder.elapsed() == 40.0 + 7.0
