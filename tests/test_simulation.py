@@ -59,6 +59,29 @@ one = student(data["inputs"][:1])
 print(json.dumps([right.float().mean().item(), list(one.shape)]))
 """
 
+ELSEWHERE = """
+mount -t tmpfs tmpfs /mnt
+temporary=$0 count=0
+for folder in "$@"; do
+  if [ "$folder" = -- ]; then break; fi
+  count=$((count + 1))
+  mkdir /mnt/$count
+  mount --bind "$folder" /mnt/$count
+done
+mount -t tmpfs tmpfs "$temporary"
+count=0
+while [ "$1" != -- ]; do
+  count=$((count + 1))
+  mkdir -p "$1"
+  mount --bind /mnt/$count "$1"
+  shift
+done
+shift
+cd /
+exec "$@"
+"""
+"""Hides temporary files but some folders; what comes after ``--`` is then started."""
+
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
@@ -262,13 +285,15 @@ def test_teachers_that_misbehave_do_not_stop_a_run_until_all_are_gone(
     assert (folder / "student.pt2").exists() and (folder / "report.html").exists()
 
 
-def test_flwr_run_runs_the_same_app(command: Command, tiny: Path) -> None:
-    """Two nodes, as is Flower's default, so that each answers for two teachers."""
+def test_flwr_run_runs_the_same_app_on_a_ray_cluster(command: Command, tiny: Path) -> None:
+    """Two nodes, as is Flower's default, so that each answers for two teachers.
+
+    The cluster has a client on each of two machines. Where one may, the second sees nothing of
+    the first's temporary files but the folder that they share.
+    """
     folder, home = command.cwd / "by-flower", command.cwd / "flower-home"
     ray = Path(tempfile.mkdtemp(prefix="ray-"))  # a socket's path below it has 107 bytes at most
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port, cluster = _free_port(), f"127.0.0.1:{_free_port()}"
     by_flower = replace(
         command,
         cwd=CHECKOUT,
@@ -279,7 +304,8 @@ def test_flwr_run_runs_the_same_app(command: Command, tiny: Path) -> None:
             "FLWR_TELEMETRY_ENABLED": "0",
             "FLWR_DISABLE_UPDATE_CHECK": "1",
             "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-            "RAY_TMPDIR": str(ray),
+            "RAY_ADDRESS": cluster,
+            "RAY_USAGE_STATS_ENABLED": "0",
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             processes.MARK: folder.name,
         },
@@ -287,13 +313,61 @@ def test_flwr_run_runs_the_same_app(command: Command, tiny: Path) -> None:
     settings = {"scenario": str(tiny), "seed": 0, "run-dir": str(folder), "set": "rounds=1"}
     config = " ".join(f"{key}={json.dumps(value)}" for key, value in settings.items())
     try:
-        code, said = by_flower.run("run", ".", "--stream", "-c", config)
+        head = ["--head", "--port", cluster.partition(":")[2], "--temp-dir", str(ray)]
+        _ray(by_flower, *head, "--include-dashboard", "false")
+        shared = (command.cwd.parent, CHECKOUT, Path(sys.prefix))
+        _ray(by_flower, "--address", cluster, before=_elsewhere(*shared))
+        process = by_flower.start("run", ".", "--stream", "-c", config)
+        machines = _machines(folder, process)
+        said, _ = process.communicate(timeout=200)
     finally:
         processes.clear(folder.name)
         shutil.rmtree(ray, ignore_errors=True)
-    assert code == 0, said
+    assert process.returncode == 0, said
+    assert machines == 2
     assert [event["event"] for event in events(folder)][-1] == "finished", said
     summary = result(folder)
     assert summary["status"] == "finished" and len(summary["rounds"]) == 1
     assert {one["id"] for one in summary["teachers"]} == {"low", "high", "even", "other"}
     assert all(one["queries"] > 0 for one in summary["teachers"])
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _ray(command: Command, *arguments: str, before: tuple[str, ...] = ()) -> None:
+    """Start a node of a Ray cluster; Flower gives a client two processors unless told otherwise."""
+    ray = str(Path(sys.executable).with_name("ray"))
+    place = ["--num-cpus", "2", "--node-ip-address", "127.0.0.1"]
+    done = subprocess.run(
+        [*before, ray, "start", *place, *arguments],
+        capture_output=True, text=True, timeout=100,
+        env={k: v for k, v in command.variables.items() if k != "RAY_ADDRESS"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _elsewhere(*shared: Path) -> tuple[str, ...]:
+    """Return what starts a command as on another machine, which has some folders in common."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        return ()
+    return (
+        "unshare",
+        "--mount",
+        "sh",
+        "-euc",
+        ELSEWHERE,
+        tempfile.gettempdir(),
+        *map(str, shared),
+        "--",
+    )
+
+
+def _machines(folder: Path, process: subprocess.Popen[str]) -> int:
+    """Return on how many nodes of a Ray cluster a run's clients are, once it has had a round."""
+    wait_for(folder, process, lambda event: event["event"] == "round", 1)
+    running = processes.marked(folder.name)
+    return len({one.ppid() for one in running if "ClientAppActor" in " ".join(one.cmdline())})
