@@ -310,7 +310,8 @@ def test_flwr_run_runs_the_same_app_on_a_ray_cluster(command: Command, tiny: Pat
             processes.MARK: folder.name,
         },
     )
-    settings = {"scenario": str(tiny), "seed": 0, "run-dir": str(folder), "set": "rounds=1"}
+    settings = {"scenario": str(tiny), "seed": 0, "run-dir": str(folder)}
+    settings["set"] = "rounds=1; baselines=[]"
     config = " ".join(f"{key}={json.dumps(value)}" for key, value in settings.items())
     try:
         head = ["--head", "--port", cluster.partition(":")[2], "--temp-dir", str(ray)]

@@ -31,7 +31,9 @@ many = { task.label-share = 0.5 }
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
     """A table of two cells with two seeds each."""
-    scenario(tmp_path / "tiny.toml", student__steps=40, baselines=["scratch", "supervised"])
+    scenario(
+        tmp_path / "tiny.toml", student__steps=40, rounds=1, baselines=["scratch", "supervised"]
+    )
     path = tmp_path / "table.toml"
     path.write_text(TABLE)
     return path

@@ -98,8 +98,8 @@ def test_the_same_seed_gives_the_same_bits(world) -> None:  # type: ignore[no-un
 def test_a_good_start_is_not_lost(world) -> None:  # type: ignore[no-untyped-def]
     problem, owners, items, truth = world
     kept = {k: v.clone() for k, v in owners[0].network.state_dict().items()}
-    longer = replace(problem, student=problem.student.model_copy(update={"steps": 300}))
-    tuned = transfer(longer, owners, {"t0": 1.0})
-    scratch = Scratch(FusionOptions()).fit(longer, Answers({}), {}, Stage(), {}).student
-    assert _accuracy(tuned, items, truth) > _accuracy(scratch, items, truth)
+    short = replace(problem, student=problem.student.model_copy(update={"steps": 40}))
+    tuned = transfer(short, owners, {"t0": 1.0})
+    scratch = Scratch(FusionOptions()).fit(short, Answers({}), {}, Stage(), {}).student
+    assert _accuracy(tuned, items, truth) > _accuracy(scratch, items, truth) + 0.1
     assert all(kept[k].equal(v) for k, v in owners[0].network.state_dict().items())

@@ -25,7 +25,7 @@ from tests.teacher.gateway.conftest import BUDGET, Make, client_of, offer
 from tests.teacher.gateway.fuzzing import Fuzz, Question
 
 THREADS, EACH = 8, 1300
-LARGE = 24
+LARGE = 8
 CONNECTIONS = 100
 
 
