@@ -29,6 +29,7 @@ from fedsa.launcher.alone import alone
 from fedsa.pools import build_pool
 from fedsa.scenario import load
 from tests.launcher import faulty_teachers
+from tests.launcher.cluster import elsewhere, start_ray
 from tests.launcher.commands import (
     EVEN,
     HIGH,
@@ -58,29 +59,6 @@ right = student(data["inputs"]).argmax(dim=1) == data["labels"]
 one = student(data["inputs"][:1])
 print(json.dumps([right.float().mean().item(), list(one.shape)]))
 """
-
-ELSEWHERE = """
-mount -t tmpfs tmpfs /mnt
-temporary=$0 count=0
-for folder in "$@"; do
-  if [ "$folder" = -- ]; then break; fi
-  count=$((count + 1))
-  mkdir /mnt/$count
-  mount --bind "$folder" /mnt/$count
-done
-mount -t tmpfs tmpfs "$temporary"
-count=0
-while [ "$1" != -- ]; do
-  count=$((count + 1))
-  mkdir -p "$1"
-  mount --bind /mnt/$count "$1"
-  shift
-done
-shift
-cd /
-exec "$@"
-"""
-"""Hides temporary files but some folders; what comes after ``--`` is then started."""
 
 
 @pytest.fixture(scope="module")
@@ -315,9 +293,9 @@ def test_flwr_run_runs_the_same_app_on_a_ray_cluster(command: Command, tiny: Pat
     config = " ".join(f"{key}={json.dumps(value)}" for key, value in settings.items())
     try:
         head = ["--head", "--port", cluster.partition(":")[2], "--temp-dir", str(ray)]
-        _ray(by_flower, *head, "--include-dashboard", "false")
+        start_ray(by_flower, *head, "--include-dashboard", "false")
         shared = (command.cwd.parent, CHECKOUT, Path(sys.prefix))
-        _ray(by_flower, "--address", cluster, before=_elsewhere(*shared))
+        start_ray(by_flower, "--address", cluster, before=elsewhere(*shared))
         process = by_flower.start("run", ".", "--stream", "-c", config)
         machines = _machines(folder, process)
         said, _ = process.communicate(timeout=200)
@@ -337,34 +315,6 @@ def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
-
-
-def _ray(command: Command, *arguments: str, before: tuple[str, ...] = ()) -> None:
-    """Start a node of a Ray cluster; Flower gives a client two processors unless told otherwise."""
-    ray = str(Path(sys.executable).with_name("ray"))
-    place = ["--num-cpus", "2", "--node-ip-address", "127.0.0.1"]
-    done = subprocess.run(
-        [*before, ray, "start", *place, *arguments],
-        capture_output=True, text=True, timeout=100,
-        env={k: v for k, v in command.variables.items() if k != "RAY_ADDRESS"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _elsewhere(*shared: Path) -> tuple[str, ...]:
-    """Return what starts a command as on another machine, which has some folders in common."""
-    if os.geteuid() != 0 or shutil.which("unshare") is None:
-        return ()
-    return (
-        "unshare",
-        "--mount",
-        "sh",
-        "-euc",
-        ELSEWHERE,
-        tempfile.gettempdir(),
-        *map(str, shared),
-        "--",
-    )
 
 
 def _machines(folder: Path, process: subprocess.Popen[str]) -> int:

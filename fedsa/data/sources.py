@@ -91,7 +91,7 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
     """Return the digits of scikit-learn, ``(1797, 64)`` and ``(1797,)``.
 
     Every process of a run reads them, so its file is read without importing the package, which
-    takes longer than all the rest.
+    takes a second or two.
     """
     found = importlib.util.find_spec("sklearn")
     for folder in (found.submodule_search_locations or []) if found else []:

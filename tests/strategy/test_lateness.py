@@ -141,6 +141,20 @@ def test_who_is_late_is_waited_for_when_all_others_fail(
     assert strategy.memory.round == 2
 
 
+def test_a_round_whose_answers_are_all_late_goes_on_with_those_of_before(
+    problem: Problem, pool: Path, tmp_path: Path
+) -> None:
+    federation = {"timeout": TIMEOUT, "round-deadline": DEADLINE}
+    options = scenario(student={"steps": 20}, federation=federation, selection={"every": 2})
+    events, grid = Events(), LocalGrid(pool)
+    grid.delay = lambda asked: 50.0 if events.of("round") else 0.0
+    strategy = make(problem, tmp_path, events, options)
+    strategy.start(grid, num_rounds=2)
+    assert {f["code"] for f in events.of("failure")} == {"late"}
+    assert [entry["selected"] for entry in strategy.memory.history] == [IDS, IDS]
+    assert {int(marks.sum()) for marks in strategy.memory.marks.values()} == {120}
+
+
 def test_nobody_is_waited_for_without_end(problem: Problem, pool: Path, tmp_path: Path) -> None:
     grid = LocalGrid(pool)
     grid.delay = lambda asked: 1e9 if asked.metadata.message_type == "query.predict" else 0.0
