@@ -16,6 +16,7 @@ from fedsa.cli.main import app
 from fedsa.errors import FedsaError, RunError
 
 if TYPE_CHECKING:
+    from fedsa.tables.cells import Cell
     from fedsa.tables.making import Making
 
 Name = Annotated[str | None, typer.Argument(show_default=False)]
@@ -68,11 +69,21 @@ def table(
     command = shlex.join(["fedsa", "table", name, "--seeds", wanted, *changes])
     making = Making(chosen, numbers(wanted), out, command)
     failed: list[str] = []
+    if not any(_named(cell, only) for cell in chosen.cells):
+        names = "; ".join(cell.name for cell in chosen.cells[:3])
+        raise RunError(
+            f"No cell's name matches --only '{only}': a name is the settings in the order of the "
+            f"axes, such as {names}."
+        )
     if not show:
         failed = _run(making, only, keep)
     _show(making.write())
     if failed:
         raise RunError(f"{len(failed)} runs failed: {'; '.join(failed)}.")
+
+
+def _named(cell: Cell, only: str) -> bool:
+    return fnmatch(cell.name.lower(), f"*{only.lower()}*")
 
 
 def _show(page: Path) -> None:
@@ -88,7 +99,7 @@ def _run(making: Making, only: str, keep: bool) -> list[str]:
     todo = [
         (cell, scenario)
         for cell, scenario in making.missing(keep)
-        if fnmatch(cell.name.lower(), f"*{only.lower()}*")
+        if _named(cell, only)
     ]
     whole, failed, begin = making.total, [], time.monotonic()
     for place, (cell, scenario) in enumerate(todo):

@@ -12,6 +12,8 @@ FUSIONS = Registry(
         "b-plus": "fedsa.fusion.bplus:BPlus",
         "cvae": "fedsa.fusion.cvae:VariationalFusion",
         "scratch": "fedsa.fusion.scratch:Scratch",
+        "self-training": "fedsa.fusion.self_training:SelfTraining",
+        "fixmatch": "fedsa.fusion.self_training:FixMatch",
     },
     ("options",),
 )

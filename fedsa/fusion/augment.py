@@ -1,4 +1,4 @@
-"""Augmentation of labelled items: small shifts and mirror images, where labels stay true."""
+"""Augmentation: small shifts and mirror images, where labels stay true, and stronger changes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from torch.nn import functional as F
 from fedsa.task import Task
 
 SHIFT = 2
+HOLE = 0.5
+"""Side of the square that a strong change blots out, as a share of the image's."""
+TONE = 0.4
+"""How far a strong change moves contrast and brightness."""
+LOST = 0.3
+"""Share of a vector's entries that a strong change takes away."""
 
 
 def augment(inputs: Tensor, generator: Generator, task: Task) -> Tensor:
@@ -37,3 +43,37 @@ def augment(inputs: Tensor, generator: Generator, task: Task) -> Tensor:
     moved = padded[items, channels, rows, columns]
     mirror = torch.rand(n, generator=generator) < 0.5
     return torch.where(mirror[:, None, None, None], moved.flip(3), moved)
+
+
+def strongly(inputs: Tensor, generator: Generator, task: Task) -> Tensor:
+    """Change items so much that a student has to know them well to recognise them.
+
+    Images are moved as by :func:`augment`, in another contrast and brightness, with a square
+    blotted out (DeVries and Taylor, 2017); vectors lose some of their entries. What is lost has
+    the mean of the batch.
+
+    Parameters
+    ----------
+    inputs : Tensor
+        ``(n, C, H, W)`` images, or ``(n, *shape)`` anything else.
+    generator : Generator
+        Source of the draws.
+    task : Task
+        What the labels are of.
+    """
+    n, mean = len(inputs), inputs.mean(dim=0)
+    if inputs.ndim != 4:
+        lost = torch.rand(inputs.shape, generator=generator) < LOST
+        return torch.where(lost, mean, inputs)
+    moved = augment(inputs, generator, task)
+    tone, light = TONE * (2 * torch.rand(2, n, 1, 1, 1, generator=generator) - 1)
+    middle = moved.mean(dim=(1, 2, 3), keepdim=True)
+    moved = ((moved - middle) * (1 + tone) + middle + light * middle).clamp(0.0, 1.0)
+    hidden = torch.ones(n, 1, 1, 1, dtype=torch.bool)
+    for axis, size in ((2, inputs.shape[2]), (3, inputs.shape[3])):
+        side = max(1, round(HOLE * size))
+        begin = torch.randint(size - side + 1, (n, 1), generator=generator)
+        along = torch.arange(size)
+        inside = (along >= begin) & (along < begin + side)
+        hidden = hidden & inside.view(n, 1, *((size, 1) if axis == 2 else (1, size)))
+    return torch.where(hidden, mean.mean(), moved)

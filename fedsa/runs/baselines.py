@@ -34,6 +34,8 @@ FUSED = {
     "stacking": "stacking",
     "fedmd": "consensus",
     "bplus": "b-plus",
+    "fixmatch": "fixmatch",
+    "self_training": "self-training",
     "supervised": "scratch",
 }
 """Baselines and the fusion that makes each; all use every teacher but best_single and ALONE."""
@@ -41,10 +43,10 @@ SINGLE = "single_tasks"
 """A student of its own for each head, by the default's selection and fusion: no sharing."""
 HEADS = ("scratch", "uniform", "best_single", "stacking", "supervised", SINGLE)
 """Baselines that know what to do with several heads."""
-ALONE = ("scratch", "supervised", "reference_fedsa")
-"""Baselines that need no answers."""
-OPEN = ("transfer", "reference_fedsa")
+OPEN = ("transfer", "reference_fedsa", "fedavg", "fedprox")
 """Baselines that look inside teachers, which only a simulation lets them do."""
+ALONE = ("scratch", "fixmatch", "self_training", "supervised", *OPEN[1:])
+"""Baselines that need no answers."""
 
 
 class Measured(NamedTuple):
@@ -218,7 +220,7 @@ def _train_open(
     threads: int,
 ) -> Measured:
     # Here, as what these take to import is wasted on runs without them.
-    from fedsa.whitebox import reference
+    from fedsa.whitebox import averaging, reference
     from fedsa.whitebox.owners import owners
     from fedsa.whitebox.transfer import transfer
 
@@ -227,6 +229,9 @@ def _train_open(
     moved: int | None = None
     if name == "transfer":
         student = transfer(problem, opened, weights)
-    else:
+    elif name == "reference_fedsa":
         student, moved = reference.fedsa(problem, opened)
+    else:
+        pull = averaging.PULL if name == "fedprox" else 0.0
+        student, moved = averaging.averaging(problem, opened, averaging.Plan(pull=pull))
     return Measured(problem.task.metric(outputs(student, test[0]), test[1]), moved)

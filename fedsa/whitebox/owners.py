@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from fedsa.cache import cache
@@ -20,6 +20,7 @@ from fedsa.pools import pool_key
 from fedsa.private_training import Scaling
 from fedsa.scenario import Scenario
 from fedsa.seeding import derive
+from fedsa.task import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +34,18 @@ class Owner:
     network : nn.Module
         From items of the transfer set's shape, in [0, 1], to raw outputs; trained.
     items : Tensor
-        ``(n, *shape)`` its private items as the student takes them, without labels.
+        ``(n, *shape)`` its private items as the student takes them.
+    labels : Tensor
+        Their labels, ``(n,)`` or ``(n, outputs)``.
+    task : Task
+        What it knows.
     """
 
     id: str
     network: nn.Module
     items: Tensor
+    labels: Tensor
+    task: Task
 
 
 class Resized(nn.Module):
@@ -89,7 +96,8 @@ def owners(scenario: Scenario, parts: Split) -> list[Owner]:
         network.load_state_dict(load_file(weights))
         items = resized(to_float(shard.inputs), tuple(parts.transfer.array.shape[1:]))
         own = Resized(network, Scaling.of(shard.inputs), shape).eval()
-        found.append(Owner(options.id, own, items))
+        labels = torch.from_numpy(shard.labels)
+        found.append(Owner(options.id, own, items, labels, shard.task))
     return found
 
 
@@ -136,3 +144,11 @@ def with_new_head(network: nn.Module, outputs: int, seed: int) -> nn.Module:
             if child is old:
                 setattr(parent, name, fresh)
     return network
+
+
+def batches(count: int, size: int, epochs: int, generator: Generator) -> Iterator[Tensor]:
+    """Yield the batches of some epochs, each in a fresh order; none of a single item."""
+    for _ in range(epochs):
+        order = torch.randperm(count, generator=generator)
+        for batch in order.tensor_split(max(1, count // size)):
+            yield batch if len(batch) > 1 else batch.repeat(2)

@@ -11,7 +11,7 @@ adaptors linear, so that networks of any kind can take part.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ from fedsa.saliency.closeness import published
 from fedsa.saliency.gradcam import last_convolution
 from fedsa.saliency.gradient import gradient_x_input
 from fedsa.seeding import derive, numpy_generator, torch_generator
-from fedsa.whitebox.owners import Owner, embed, embedding, head, with_new_head
+from fedsa.whitebox.owners import Owner, batches, embed, embedding, head, with_new_head
 
 SIDE = 32
 LEARNING_RATE = 1e-3
@@ -131,12 +131,15 @@ def cam(network: nn.Module, items: Tensor) -> Tensor:
     return (flat - least) / (flat.amax(dim=1, keepdim=True) - least).clamp_min(1e-12)
 
 
-def averaged(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the mean of whole states; counters stay whole numbers."""
-    found = {}
+def averaged(
+    states: Sequence[dict[str, Tensor]], sizes: Sequence[int] | None = None
+) -> dict[str, Tensor]:
+    """Return the mean of whole states, by ``sizes`` if given; counters stay whole numbers."""
+    shares = torch.tensor(sizes or [1] * len(states), dtype=torch.float64)
+    shares, found = shares / shares.sum(), {}
     for name, first in states[0].items():
-        mean = torch.stack([state[name].double() for state in states]).mean(dim=0)
-        found[name] = mean.to(first.dtype)
+        every = torch.stack([state[name].double() for state in states])
+        found[name] = torch.tensordot(shares, every, dims=1).to(first.dtype)
     return found
 
 
@@ -162,7 +165,7 @@ def _distilled(
     optimiser = torch.optim.Adam([*local.parameters(), *adaptor.parameters()], LEARNING_RATE)
     generator = torch_generator(problem.seed, "reference", "client", *purpose)
     with embedding(local) as caught:
-        for batch in _batches(len(wanted), problem.student.batch, epochs, generator):
+        for batch in batches(len(wanted), problem.student.batch, epochs, generator):
             local(owner.items[batch])
             loss = F.mse_loss(adaptor(caught.pop()), wanted[batch])
             optimiser.zero_grad()
@@ -183,17 +186,9 @@ def _adapted(
     inputs, labels = problem.inputs[problem.labelled], problem.labels
     optimiser = torch.optim.Adam(model.parameters(), LEARNING_RATE)
     generator = torch_generator(problem.seed, "reference", "adaptation", turn)
-    for batch in _batches(len(inputs), problem.student.batch, epochs, generator):
+    for batch in batches(len(inputs), problem.student.batch, epochs, generator):
         loss = problem.task.loss(model(inputs[batch]), labels[batch])
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
     return model.eval()
-
-
-def _batches(count: int, size: int, epochs: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yield the batches of some epochs, each in a fresh order; none of a single item."""
-    for _ in range(epochs):
-        order = torch.randperm(count, generator=generator)
-        for batch in order.tensor_split(max(1, count // size)):
-            yield batch if len(batch) > 1 else batch.repeat(2)

@@ -60,6 +60,12 @@ def test_tables_are_listed(fedsa: Fedsa) -> None:
     assert code == 0 and "single-task: One task" in said
 
 
+def test_a_pattern_without_a_match_is_told(fedsa: Fedsa, tiny: Path, ran: list[Scenario]) -> None:
+    code, said = fedsa("table", tiny, "--only", "fwe*", "--out", "out")
+    assert code != 0 and not ran
+    assert "No cell's name matches --only 'fwe*'" in said and "few" in said
+
+
 def test_only_what_is_missing_is_run(fedsa: Fedsa, tiny: Path, ran: list[Scenario]) -> None:
     code, said = fedsa("table", tiny, "--show")
     assert code == 0 and not ran and "Nothing was run yet." in said

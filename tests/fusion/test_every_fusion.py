@@ -17,7 +17,8 @@ from tests.fusion.conftest import ITEMS, Case
 OPTIONS = FusionOptions(prototypes=16)
 EVEN = {"even": 1 / 3, "high": 1 / 3, "low": 1 / 3}
 BUILT_IN = sorted(FUSIONS.builtins)
-FROM_ANSWERS = [name for name in BUILT_IN if name != "scratch"]
+ALONE = ("fixmatch", "scratch", "self-training")
+FROM_ANSWERS = [name for name in BUILT_IN if name not in ALONE]
 
 
 def fit(
@@ -81,8 +82,9 @@ def test_a_teacher_without_weight_has_no_say(
     assert same(fit(name, case, more, EVEN), whole[name])
 
 
-def test_scratch_needs_no_answers(case: Case, whole: dict[str, Fused]) -> None:
-    assert same(fit("scratch", case, Answers({}), {}), whole["scratch"])
+@pytest.mark.parametrize("name", ALONE)
+def test_these_need_no_answers(name: str, case: Case, whole: dict[str, Fused]) -> None:
+    assert same(fit(name, case, Answers({}), {}), whole[name])
 
 
 @pytest.mark.parametrize("name", FROM_ANSWERS)

@@ -15,9 +15,13 @@ NAMES = {
     "uniform": "All teachers, equal weights",
     "best_single": "Best single teacher",
     "single_tasks": "A student of its own for each head",
+    "fixmatch": "FixMatch: labels and unlabelled items",
+    "self_training": "Self-training: labels and unlabelled items",
     "supervised": "The labels of all items, no teachers",
     "transfer": "The best teacher's weights, fine-tuned",
     "reference_fedsa": "FedSA as published, inside teachers",
+    "fedavg": "FedAvg over the clients, then fine-tuned",
+    "fedprox": "FedProx over the clients, then fine-tuned",
 }
 
 
