@@ -118,6 +118,9 @@ class FusionOptions(Options):
     """Weight of the entropy of the mean responsibility, which keeps all prototypes in use."""
     competence: bool = True
     """Whether a teacher's answers count by how sure it is around the item (per prototype)."""
+    sight: bool = True
+    """Whether the items themselves count beside the answers, where the labels show that they tell
+    more."""
     spreading: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.8
     """How much of a belief about an item comes from items that are answered alike."""
     adapt_share: Share = 0.75

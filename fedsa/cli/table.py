@@ -47,18 +47,17 @@ def table(
     its end with the code and data that there are now; so the command can be stopped at any time
     and given again, and goes on with a cell that was cut short.
     """
-    from fedsa.tables.definition import find, known, load, title_of
-    from fedsa.tables.selection.definition import is_selection
+    from fedsa.tables.definition import find, kind_of, known, load, title_of
 
     if name is None:
         for each, path in known().items():
             console.print(f"{each}: {title_of(path)}", highlight=False, markup=False)
         return
-    if is_selection(find(name)):
-        from fedsa.cli import selection_table
+    if (kind := kind_of(find(name))) in ("selection", "few-shot"):
+        from fedsa.cli import measured_table
 
         more = overrides or []
-        _show(selection_table.make(name, find(name), out, seeds, only, more, show, keep))
+        _show(measured_table.make(kind, name, find(name), out, seeds, only, more, show, keep))
         return
     from fedsa.cli.many import numbers
     from fedsa.tables.making import Making
@@ -96,11 +95,7 @@ def _run(making: Making, only: str, keep: bool) -> list[str]:
     """Run what is missing, one after the other; return what failed, with its reason."""
     from fedsa.cli.many import run_one
 
-    todo = [
-        (cell, scenario)
-        for cell, scenario in making.missing(keep)
-        if _named(cell, only)
-    ]
+    todo = [(cell, scenario) for cell, scenario in making.missing(keep) if _named(cell, only)]
     whole, failed, begin = making.total, [], time.monotonic()
     for place, (cell, scenario) in enumerate(todo):
         gone = time.monotonic() - begin

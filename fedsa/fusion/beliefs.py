@@ -1,9 +1,10 @@
 """What the selected teachers' answers say about the new task, item by item, before distillation.
 
-The stack reads the answers with the labels, each teacher by its competence around the item; its
-beliefs are calibrated to the class shares that the labels show; a discriminant fitted on the whole
-transfer set under these beliefs adds how the answers are distributed, which a few labels cannot;
-and what is believed of an item spreads to those that are answered alike.
+The stack reads the answers with the labels, each teacher by its competence around the item, and
+what is seen of the items where that tells more; its beliefs are calibrated to the class shares that
+the labels show; a discriminant fitted on the whole transfer set under these beliefs adds how the
+answers are distributed, which a few labels cannot; and what is believed of an item spreads to those
+that are answered alike.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fedsa.fusion.heads import own_weights
+from fedsa.fusion.sight import beside, seen, tells_more
 from fedsa.fusion.spreading import spread
 from fedsa.fusion.stack import features, regress, ridge
 from fedsa.options import FusionOptions
@@ -51,7 +53,7 @@ def beliefs(
     weights : Mapping[str, float]
         The selection's weights; teachers without a positive one are left out.
     options : FusionOptions | None
-        Whether competence counts, and how far beliefs spread.
+        Whether competence counts, whether items are looked at, and how far beliefs spread.
     """
     options = options or FusionOptions()
     items, found = torch.unique(torch.cat([answers.covered(weights), problem.labelled])), []
@@ -86,6 +88,11 @@ def _classes(
         a = torch.zeros(len(plain), options.prototypes)
         a[items] = clusters(plain[items], options.prototypes, problem.seed)
         columns = features(answers, weights, competence(answers, a, weights))
+    if options.sight:
+        sight = seen(problem)
+        wider = beside(columns, sight)
+        if tells_more(columns, wider, where, labels, problem.seed):
+            columns, plain = wider, beside(plain, sight)
     stack = calibrate(regress(columns, where, labels, classes), prior, items)
     gaussian = discriminant(columns, stack, where, truth, items)
     logs = (stack.clamp_min(1e-6).log() + gaussian.clamp_min(1e-6).log()) / 2

@@ -21,6 +21,7 @@ APART = (
     "bench",
     "cli",
     "deploy",
+    "few_shot",
     "launcher",
     "ranking",
     "runs/compare.py",
@@ -50,6 +51,11 @@ def digest(scenario: Scenario, apart: tuple[str, ...] = APART) -> str:
     policy = any(teacher.policy is not None for teacher in scenario.teachers)
     text = f"{_sources(policy, apart)} {pool_key(scenario)}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def sources(apart: tuple[str, ...] = ()) -> str:
+    """Return 16 hex digits that change with the library's code, for what runs no scenario."""
+    return _sources(False, apart)[:16]
 
 
 @cache

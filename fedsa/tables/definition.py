@@ -117,6 +117,14 @@ def find(name: str) -> Path:
     return known()[name]
 
 
+def kind_of(path: Path) -> str:
+    """Return the kind that a table's file names; empty for tables of runs, which have none."""
+    try:
+        return str(tomllib.loads(path.read_text(encoding="utf-8")).get("kind", ""))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return ""  # who reads it next tells what is wrong with it
+
+
 def title_of(path: Path) -> str:
     """Return the title of a table of any kind.
 

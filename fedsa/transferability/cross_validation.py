@@ -98,7 +98,7 @@ def held_out(blocks: Sequence[Tensor], labels: Tensor, seed: int = 0, folds: int
     out = torch.full((len(blocks), len(labels)), -math.log(max(1, targets.shape[1])))
     out = out.double()
     repeats = max(1, min(4, math.ceil(_ENOUGH / max(1, len(labels)))))
-    fold = _folds(targets.argmax(dim=1), folds, repeats, seed)
+    fold = deal(targets.argmax(dim=1), folds, repeats, seed)
     testable = (fold >= 0).all(dim=0)
     if not bool(testable.any()) or targets.shape[1] < 2:
         return out
@@ -130,7 +130,7 @@ def _narrow(block: Tensor) -> Tensor:
     return turned[:, :DIRECTIONS].float()
 
 
-def _folds(labels: Tensor, folds: int, repeats: int, seed: int) -> Tensor:
+def deal(labels: Tensor, folds: int, repeats: int, seed: int) -> Tensor:
     """Deal each class's items over the folds, ``(repeats, m)``; -1 where a class has one item."""
     out = torch.full((repeats, len(labels)), -1)
     for repeat in range(repeats):

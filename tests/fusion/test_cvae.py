@@ -7,7 +7,6 @@ import math
 import pytest
 import torch
 
-from fedsa.fusion import cvae_few_shot as few_shot
 from fedsa.fusion.cvae_adapt import DELTA, Adapted, adapt
 from fedsa.fusion.cvae_training import Expert, Pool, fit, labelled, start
 from fedsa.options import StudentOptions
@@ -110,35 +109,3 @@ def test_the_new_model_answers_within_its_task(pool: Pool, adapted: Adapted) -> 
     assert float(right) > 0.95
     votes = adapted.predict(pool.inputs, votes=True)
     assert bool(((votes * len(adapted.w)).round() == votes * len(adapted.w)).all())
-
-
-@pytest.fixture(scope="module")
-def digits() -> few_shot.World:
-    return few_shot.world("digits", seed=0, steps=500)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("mapping", ["pool", "extend"])
-def test_seen_classes_are_told_apart_from_one_label_each(
-    digits: few_shot.World, mapping: str
-) -> None:
-    rows = list(few_shot.episodes(digits, "S", 1, 3, mapping))
-    mean = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
-    assert mean["hoang"] > 0.75  # chance is 0.5
-    assert mean["b-plus"] > 0.85
-
-
-@pytest.mark.slow
-def test_unseen_classes_leave_the_votes_at_chance(digits: few_shot.World) -> None:
-    rows = list(few_shot.episodes(digits, "U", 5, 3))
-    mean = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
-    assert abs(mean["b-plus"] - 0.5) < 0.1
-    assert mean["hoang"] > 0.75
-
-
-def test_the_same_world_twice() -> None:
-    one, other = (few_shot.world("digits", seed=1, steps=3) for _ in range(2))
-    assert torch.equal(one.unseen, other.unseen)
-    assert torch.equal(one.model.alpha[0].weight, other.model.alpha[0].weight)
-    seen = torch.cat([group for _, group in one.experts])
-    assert sorted([*seen.tolist(), *one.unseen.tolist()]) == list(range(10))

@@ -211,8 +211,9 @@ def test_a_head_listens_to_the_teacher_that_knows_it(made: tuple[Problem, Answer
     head, part = problem.parts()[0]
     found = own_weights(part, pool, even)
     assert min(found["even"], found["low"]) > 3 * max(found[name] for name in others)
-    about = beliefs(problem, pool, even)[LABELS:, head.columns]
-    plain = beliefs(part, pool, even)[LABELS:]  # a classification by itself takes weights as given
+    alone = FusionOptions(sight=False)
+    about = beliefs(problem, pool, even, alone)[LABELS:, head.columns]
+    plain = beliefs(part, pool, even, alone)[LABELS:]  # by itself it takes weights as given
     truths = head.labels(truth)[LABELS:]
     right = [float((rows.argmax(dim=1) == truths).float().mean()) for rows in (about, plain)]
     assert right[0] > right[1] + 0.1

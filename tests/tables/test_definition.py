@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fedsa.errors import RunError, ScenarioError
-from fedsa.tables.definition import find, known, load, options_of, title_of
-from fedsa.tables.selection.definition import is_selection
+from fedsa.tables.definition import find, kind_of, known, load, options_of, title_of
+from fedsa.tables.few_shot.definition import load as load_few_shot
 from fedsa.tables.selection.definition import load as load_selection
 
 
@@ -96,8 +96,10 @@ def test_the_tables_that_come_with_fedsa_are_valid() -> None:
     assert "single-task" in known()
     for path in known().values():
         assert title_of(path) != path.stem
-        if is_selection(path):
+        if kind_of(path) == "selection":
             assert load_selection(path).options.pools
+        elif kind_of(path) == "few-shot":
+            assert load_few_shot(path).options.settings
         else:
             assert options_of(path).title
             assert load(path).cells

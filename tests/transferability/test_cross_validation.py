@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fedsa.transferability.cross_validation import (
-    _folds,
     cross_validation,
+    deal,
     features,
     gain,
     held_out,
@@ -40,16 +40,16 @@ def noise(seed: int, classes: int = 10) -> Tensor:
 
 def test_regression_is_scikit_learns() -> None:
     block = features(teacher(0)).float()
-    train = _folds(LABELS, 5, 1, 0)[0] != 0
+    train = deal(LABELS, 5, 1, 0)[0] != 0
     ours = fit_predict(block[None], F.one_hot(LABELS).float(), train.float()[None], 0.1)[0].exp()
     theirs = LogisticRegression(C=0.1, tol=1e-8, max_iter=2000)
     theirs.fit(block[train].numpy(), LABELS[train].numpy())
     assert np.abs(ours.numpy() - theirs.predict_proba(block.numpy())).max() < 1e-3
 
 
-def test_held_out_figures_are_scikit_learns_on_the_same_folds() -> None:
+def test_held_out_figures_are_scikit_learns_on_the_samedeal() -> None:
     p = teacher(1)
-    block, fold = features(p).numpy(), _folds(LABELS, 5, 4, 7)
+    block, fold = features(p).numpy(), deal(LABELS, 5, 4, 7)
     wanted = []
     for row in fold:
         for part in range(5):
@@ -62,9 +62,9 @@ def test_held_out_figures_are_scikit_learns_on_the_same_folds() -> None:
 
 
 def test_folds_are_stratified_even_and_seeded() -> None:
-    fold = _folds(LABELS, 5, 3, 0)
-    assert torch.equal(fold, _folds(LABELS, 5, 3, 0))
-    assert not torch.equal(fold, _folds(LABELS, 5, 3, 1))
+    fold = deal(LABELS, 5, 3, 0)
+    assert torch.equal(fold, deal(LABELS, 5, 3, 0))
+    assert not torch.equal(fold, deal(LABELS, 5, 3, 1))
     for row in fold:
         assert row.bincount().tolist() == [12] * 5
         for label in range(10):
@@ -93,7 +93,7 @@ def test_figures_of_a_teacher_do_not_depend_on_its_company() -> None:
 
 def test_wide_answers_are_turned_without_a_change() -> None:
     p = teacher(2, classes=80)
-    block, train = features(p), (_folds(LABELS, 5, 1, 0) != 0).float()
+    block, train = features(p), (deal(LABELS, 5, 1, 0) != 0).float()
     u, s, _ = torch.linalg.svd(block, full_matrices=False)
     targets = F.one_hot(LABELS).float()
     plain = fit_predict(block.float()[None], targets, train, 0.1, steps=300)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -61,14 +60,6 @@ class SelectionTable:
         """The pools on which students are trained."""
         names = self.options.students or tuple(self.options.pools)
         return {name: self.options.pools[name] for name in names}
-
-
-def is_selection(path: Path) -> bool:
-    """Return whether a table's file says that it is of this kind."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8")).get("kind") == "selection"
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return False  # who reads it next tells what is wrong with it
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> SelectionTable:

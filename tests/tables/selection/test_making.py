@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from fedsa.errors import ScenarioError
+from fedsa.tables.definition import kind_of
 from fedsa.tables.selection import cells as measured
 from fedsa.tables.selection import making as made
 from fedsa.tables.selection.costs import cost
-from fedsa.tables.selection.definition import is_selection, load
+from fedsa.tables.selection.definition import load
 from fedsa.tables.selection.making import Making
 
 TABLE = """
@@ -154,7 +155,7 @@ def test_the_truth_depends_on_no_selector(path: Path) -> None:
     ],
 )
 def test_faults_are_sentences(path: Path, old: str, new: str, sentence: str) -> None:
-    assert is_selection(path)
+    assert kind_of(path) == "selection"
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(ScenarioError, match=sentence):
         load(path)

@@ -1,0 +1,1 @@
+"""Tables of few-shot episodes: cells are measured in one process."""

@@ -1,0 +1,117 @@
+"""A few-shot table in the making: which worlds are missing, where they go, what is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fedsa.app_folder import app_root
+from fedsa.few_shot.episodes import SEEN, UNSEEN, episodes
+from fedsa.few_shot.world import world
+from fedsa.runs.folder import write_json
+from fedsa.tables import code
+from fedsa.tables.few_shot.definition import SHOTS, FewShotTable
+from fedsa.tables.few_shot.markdown import markdown
+from fedsa.tables.store import Record, Store
+
+CELLS = tuple(f"{kind} {shots}" for shots in SHOTS for kind in (SEEN, UNSEEN))
+
+
+class Making:
+    """A few-shot table, its seeds, and a folder for what is measured.
+
+    Parameters
+    ----------
+    table : FewShotTable
+        What is measured.
+    seeds : Sequence[int]
+        Each has a world of every setting.
+    out : Path
+        Gets ``NAME.md``, ``NAME.json``, and the worlds' figures in ``NAME/results``.
+    command : str
+        By which the table is made, to be told.
+    """
+
+    def __init__(self, table: FewShotTable, seeds: Sequence[int], out: Path, command: str) -> None:
+        self.table, self.seeds, self.out, self._command = table, seeds, out, command
+        published = app_root() / "simulations" / "results" / f"{table.name}.json"
+        self._store = Store(out / table.name / "results", published)
+
+    @cached_property
+    def _code(self) -> str:
+        return code.sources()
+
+    def missing(self, keep: bool = False) -> Iterator[tuple[str, int]]:
+        """Yield setting and seed of what has no result; with ``keep``, one of other code counts."""
+        known = self._store.all()
+        for name in self.table.options.settings:
+            for seed in self.seeds:
+                record = known.get(self._key(name, seed))
+                if record is None or not (keep or record["code"] == self._code):
+                    yield name, seed
+
+    def make(self, todo: Sequence[tuple[str, int]], progress: Callable[[str], None]) -> None:
+        """Measure worlds, keep each when it is done, and write the page anew."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)  # small products: a second thread only waits
+        try:
+            for place, (name, seed) in enumerate(todo, 1):
+                progress(f"{place} of {len(todo)}: {name}, seed {seed}")
+                self._store.keep(self._measured(name, seed))
+                self.write()
+        finally:
+            torch.set_num_threads(before)
+
+    def write(self) -> Path:
+        """Write the table as it stands and return its page."""
+        known, records = self._store.all(), []
+        for setting in self.table.options.settings:
+            keys = [self._key(setting, seed) for seed in self.seeds]
+            records += [known[name] for name in keys if name in known]
+        old = sum(record["code"] != self._code for record in records)
+        self.out.mkdir(parents=True, exist_ok=True)
+        page = self.out / f"{self.table.name}.md"
+        write_json(
+            page.with_suffix(".json"),
+            {
+                "table": self.table.name,
+                "title": self.table.options.title,
+                "seeds": list(self.seeds),
+                "runs": records,
+            },
+        )
+        page.write_text(markdown(self.table, self.seeds, records, old, self._command), "utf-8")
+        return page
+
+    def _measured(self, name: str, seed: int) -> Record:
+        options, begin = self.table.options, time.perf_counter()
+        setting, found = options.settings[name], {}
+        where = world(setting, seed)
+        for cell in CELLS:
+            kind, shots = cell.split()
+            rows = list(episodes(where, kind, int(shots), options.episodes))
+            found[cell] = {
+                method: sum(row[method] for row in rows) / len(rows) for method in rows[0]
+            }
+        record: dict[str, Any] = {
+            "key": self._key(name, seed),
+            "setting": name,
+            "seed": seed,
+            "figures": found,
+            "seconds": round(time.perf_counter() - begin, 1),
+            "code": self._code,
+        }
+        return record | code.circumstances()
+
+    def _key(self, name: str, seed: int) -> str:
+        """Return 16 hex digits that name a world and its episodes."""
+        options = self.table.options
+        document = [options.settings[name].model_dump(mode="json"), options.episodes, seed]
+        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]

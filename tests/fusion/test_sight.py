@@ -1,0 +1,67 @@
+"""The items count beside the answers where held-out labels say so, and only there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fedsa.data.transfer import TransferSet
+from fedsa.fusion.beliefs import beliefs
+from fedsa.fusion.sight import DIRECTIONS, beside, seen, tells_more
+from fedsa.options import FusionOptions
+from fedsa.problem import Answers
+from tests.fusion.conftest import Case
+
+EVEN = {"even": 1 / 3, "high": 1 / 3, "low": 1 / 3}
+
+
+def test_inputs_are_seen_on_few_directions(case: Case) -> None:
+    found = seen(case.problem)
+    assert found.shape == (300, DIRECTIONS)
+    assert float(found.square().mean()) == pytest.approx(1.0, abs=1e-4)
+    images = torch.randint(256, (40, 3, 70, 50), dtype=torch.uint8).numpy()
+    large = replace(case.problem, transfer=TransferSet(images))
+    assert seen(large).shape[0] == 40 and seen(large).shape[1] <= DIRECTIONS
+
+
+def test_both_have_the_same_variance() -> None:
+    generator = torch.Generator().manual_seed(0)
+    answers, sight = (torch.randn(2000, k, generator=generator) for k in (40, 10))
+    both = beside(answers, sight)
+    ratio = both[:, :40].square().sum() / both[:, 40:].square().sum()
+    assert float(ratio) == pytest.approx(1.0, abs=0.05)
+
+
+def test_labels_decide_whether_the_items_tell_more(case: Case) -> None:
+    problem, truth = case.problem, case.truth
+    sight, generator = seen(problem), torch.Generator().manual_seed(0)
+    noise = torch.randn(300, 20, generator=generator)
+    told = 5.0 * torch.nn.functional.one_hot(truth).float() + 0.1 * noise[:, :10]
+    where, labels = problem.labelled, problem.labels
+    assert tells_more(noise, beside(noise, sight), where, labels, 0)
+    assert not tells_more(told, beside(told, noise), where, labels, 0)
+    first = torch.stack([(labels == c).nonzero()[0, 0] for c in range(10)])
+    assert not tells_more(noise, beside(noise, sight), where[first], labels[first], 0)
+
+
+def test_where_teachers_know_nothing_the_items_are_looked_at(case: Case) -> None:
+    generator = torch.Generator().manual_seed(1)
+    blind = {n: torch.randn(300, 5, generator=generator).softmax(dim=1) for n in EVEN}
+    hidden = torch.ones(300, dtype=torch.bool)
+    hidden[case.problem.labelled] = False
+
+    def right(sight: bool) -> float:
+        found = beliefs(case.problem, Answers(blind), EVEN, FusionOptions(sight=sight))
+        return float((found.argmax(dim=1) == case.truth)[hidden].float().mean())
+
+    assert right(True) > right(False) + 0.3
+
+
+def test_who_knows_is_not_disturbed(case: Case) -> None:
+    with_, without = (
+        beliefs(case.problem, case.answers, EVEN, FusionOptions(sight=sight))
+        for sight in (True, False)
+    )
+    assert torch.equal(with_, without)
