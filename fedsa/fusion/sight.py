@@ -15,12 +15,13 @@ from torch.nn import functional as F
 
 from fedsa.fusion.stack import regress, scale
 from fedsa.problem import Problem
+from fedsa.seeding import torch_generator
 from fedsa.transferability.cross_validation import deal
 
 DIRECTIONS = 32
 """Leading directions of the inputs."""
-SIDE = 32
-"""Images are seen at this size at most."""
+WIDE = 1024
+"""Numbers of an item at most; larger images are shrunk, longer vectors projected at random."""
 FOLDS, ENOUGH, JUDGED = 5, 160, 1000
 """Folds; held-out figures after which they are not dealt anew; labels that judge, at most."""
 TEMPERATURES = torch.logspace(-0.7, 1.3, 41)
@@ -31,9 +32,13 @@ ERRORS = 1.0
 def seen(problem: Problem) -> Tensor:
     """Return the inputs on their leading principal directions, ``(n, <= 32)``, of unit rms."""
     inputs = problem.inputs
-    if inputs.ndim == 4 and max(inputs.shape[2:]) > SIDE:
-        inputs = F.adaptive_avg_pool2d(inputs, SIDE)
+    if inputs.ndim == 4 and inputs[0].numel() > WIDE:
+        side = math.isqrt(WIDE // inputs.shape[1])
+        inputs = F.adaptive_avg_pool2d(inputs, side)
     flat = inputs.flatten(1)
+    if flat.shape[1] > WIDE:
+        generator = torch_generator(problem.seed, "fusion", "sight")
+        flat = flat @ torch.randn(flat.shape[1], WIDE, generator=generator)
     flat = flat - flat.mean(dim=0)
     directions = torch.linalg.eigh((flat.T @ flat).double()).eigenvectors[:, -DIRECTIONS:]
     return scale(flat @ directions.to(flat.dtype))

@@ -21,9 +21,11 @@ def test_inputs_are_seen_on_few_directions(case: Case) -> None:
     found = seen(case.problem)
     assert found.shape == (300, DIRECTIONS)
     assert float(found.square().mean()) == pytest.approx(1.0, abs=1e-4)
-    images = torch.randint(256, (40, 3, 70, 50), dtype=torch.uint8).numpy()
-    large = replace(case.problem, transfer=TransferSet(images))
-    assert seen(large).shape[0] == 40 and seen(large).shape[1] <= DIRECTIONS
+    for shape in ((40, 3, 70, 50), (40, 3000)):
+        large = torch.randint(256, shape, dtype=torch.uint8).numpy()
+        looked = seen(replace(case.problem, transfer=TransferSet(large)))
+        assert looked.shape == (40, DIRECTIONS)
+        assert float(looked.square().mean()) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_both_have_the_same_variance() -> None:
