@@ -1,0 +1,92 @@
+"""Worlds are measured once and kept; the page has what is there, beside what others published."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fedsa.errors import ScenarioError
+from fedsa.tables.definition import kind_of
+from fedsa.tables.few_shot import making as made
+from fedsa.tables.few_shot.definition import FewShotTable, load
+from fedsa.tables.few_shot.making import Making
+
+TABLE = """
+kind = "few-shot"
+title = "Small"
+about = "Two settings of digits."
+episodes = 1
+seeds = "0,1"
+
+[settings.few]
+data = "digits"
+steps = 2
+
+[settings.more]
+data = "digits"
+steps = 2
+classes-each = 2
+
+[[published]]
+setting = "few"
+source = "published"
+cells."S 1" = { "B+" = 96.25 }
+"""
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> FewShotTable:
+    path = tmp_path / "small.toml"
+    path.write_text(TABLE)
+    assert kind_of(path) == "few-shot"
+    return load(path)
+
+
+def test_a_world_is_measured_once(table: FewShotTable, tmp_path: Path) -> None:
+    making = Making(table, [0, 1], tmp_path / "out", "fedsa table small")
+    assert list(making.missing()) == [("few", 0), ("few", 1), ("more", 0), ("more", 1)]
+    told: list[str] = []
+    making.make([("few", 1)], told.append)
+    assert told == ["1 of 1: few, seed 1"]
+    assert ("few", 1) not in list(making.missing()) and len(list(making.missing())) == 3
+    page = (tmp_path / "out" / "small.md").read_text()
+    assert "| seeds | 1 of 2 | 1 of 2 | 1 of 2 | 1 of 2 |" in page
+    assert "| fedsa | not run | not run | not run | not run |" in page  # of the other setting
+    assert "| B+ (published) | 96.25 | – | – | – |" in page
+    (record,) = json.loads((tmp_path / "out" / "small.json").read_text())["runs"]
+    assert set(record["figures"]) == {"S 1", "U 1", "S 5", "U 5"}
+    ours, other = (100 * record["figures"]["S 1"][name] for name in ("fedsa", "b-plus"))
+    assert f"| fedsa | {ours:.2f} |" in page
+    assert f"| b-plus | {other:.2f}<br>{other - ours:+.2f} |" in page
+
+
+def test_other_code_makes_it_missing_again(
+    table: FewShotTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making = Making(table, [0], tmp_path, "")
+    monkeypatch.setattr(Making, "_measured", lambda self, name, seed: _record(self, name, seed))
+    making.make([("few", 0)], lambda _: None)
+    assert list(making.missing()) == [("more", 0)]
+    monkeypatch.setattr(made.code, "sources", lambda: "other")
+    later = Making(table, [0], tmp_path, "")
+    assert list(later.missing()) == [("few", 0), ("more", 0)]
+    assert list(later.missing(keep=True)) == [("more", 0)]
+    assert "1 cells were made with other code" in later.write().read_text()
+
+
+def _record(making: Making, name: str, seed: int) -> dict[str, object]:
+    figures = {cell: {"fedsa": 0.9, "b-plus": 0.8} for cell in made.CELLS}
+    whole = {"key": making._key(name, seed), "setting": name, "seed": seed, "figures": figures}
+    return {**whole, "seconds": 1.0, "code": making._code, **made.code.circumstances()}
+
+
+def test_what_is_wrong_with_a_table_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(TABLE.replace('setting = "few"', 'setting = "fwe"'))
+    with pytest.raises(ScenarioError, match="no setting 'fwe'; the table has few, more"):
+        load(path)
+    path.write_text(TABLE)
+    with pytest.raises(ScenarioError, match="few-shot table has none"):
+        load(path, ["student.steps=3"])
