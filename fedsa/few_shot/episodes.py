@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fedsa.few_shot.open_set import believe, looks
+from fedsa.few_shot.open_set import believe
 from fedsa.few_shot.world import RATE, World, only
 from fedsa.fusion.cvae_adapt import DRAWS_Z, adapt
 from fedsa.fusion.cvae_training import Pool, fit, labelled
@@ -91,7 +91,7 @@ def fedsa(task: Episode) -> Tensor:
     where = task.where
     items = torch.cat([where.unlabelled, task.inputs])
     at = len(where.unlabelled) + torch.arange(len(task.inputs))
-    features, votes = looks(items, where.answers(items)), _every(task, items).sum(dim=0)
+    features, votes = where.eyes(items, where.answers(items)), _every(task, items).sum(dim=0)
     others = where.seen[~torch.isin(where.seen, task.columns)]
     own = votes[:, task.columns] if task.kind == SEEN else None
     told = believe(features, at, task.labels, 2, votes[:, others], own)

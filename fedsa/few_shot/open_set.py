@@ -43,22 +43,35 @@ class Believed(NamedTuple):
     concern: Tensor
 
 
-def looks(inputs: Tensor, answers: Tensor) -> Tensor:
-    """Return features by which items are neighbours, ``(n, F)``: pixels and answers.
+class Eyes:
+    """Features by which items are neighbours: pixels and answers.
 
     Parameters
     ----------
     inputs : Tensor
-        ``(n, *shape)``.
-    answers : Tensor
-        ``(n, G)`` probabilities, several experts' side by side.
+        ``(n, *shape)`` items whose leading directions are looked along.
     """
-    flat = inputs.flatten(1).double()
-    flat = flat - flat.mean(dim=0)
-    directions = torch.linalg.eigh(flat.T @ flat).eigenvectors[:, -DIRECTIONS:]
-    seen = scale((flat @ directions).to(inputs.dtype))
-    told = scale(answers.sqrt())
-    return torch.cat([seen, ANSWERS * (seen.shape[1] / told.shape[1]) ** 0.5 * told], dim=1)
+
+    def __init__(self, inputs: Tensor) -> None:
+        flat = inputs.flatten(1).double()
+        self.mean = flat.mean(dim=0)
+        flat = flat - self.mean
+        self.directions = torch.linalg.eigh(flat.T @ flat).eigenvectors[:, -DIRECTIONS:]
+
+    def __call__(self, inputs: Tensor, answers: Tensor) -> Tensor:
+        """Return the features of items, ``(m, F)``.
+
+        Parameters
+        ----------
+        inputs : Tensor
+            ``(m, *shape)``.
+        answers : Tensor
+            ``(m, G)`` probabilities, several experts' side by side.
+        """
+        flat = inputs.flatten(1).double() - self.mean
+        seen = scale((flat @ self.directions).to(inputs.dtype))
+        told = scale(answers.sqrt())
+        return torch.cat([seen, ANSWERS * (seen.shape[1] / told.shape[1]) ** 0.5 * told], dim=1)
 
 
 def believe(
@@ -74,7 +87,7 @@ def believe(
     Parameters
     ----------
     features : Tensor
-        ``(n, F)`` from :func:`looks`.
+        ``(n, F)`` from :class:`Eyes`.
     labelled, labels : Tensor
         ``(m,)`` places among the n, and their classes.
     classes : int

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from fedsa.data.dataset import Dataset
 from fedsa.data.shards import Shard
 from fedsa.data.transfer import to_float
 from fedsa.errors import ScenarioError
+from fedsa.few_shot.open_set import Eyes
 from fedsa.fusion.cvae_training import Expert, Pool, fit, start
 from fedsa.fusion.training import outputs
 from fedsa.models import build
@@ -86,6 +88,11 @@ class World:
     model: PrototypeVAE
     setting: Setting
     seed: int
+
+    @cached_property
+    def eyes(self) -> Eyes:
+        """How items are looked at: along the leading directions of the unlabelled ones."""
+        return Eyes(self.unlabelled)
 
     @property
     def seen(self) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -28,7 +30,7 @@ def _one_thread() -> None:
 @pytest.mark.parametrize("mapping", ["pool", "extend"])
 def test_seen_classes_are_told_apart_from_one_label_each(digits: World, mapping: str) -> None:
     setting = digits.setting.model_copy(update={"mapping": mapping})
-    where = World(**{**vars(digits), "setting": setting})
+    where = replace(digits, setting=setting)
     found = means(where, "S", 1, 2 if mapping == "pool" else 1)
     assert found["hoang"] > 0.75  # chance is 0.5
     assert found["b-plus"] > 0.85 and found["fedsa"] > 0.85

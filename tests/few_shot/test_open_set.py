@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fedsa.few_shot.open_set import believe, looks
+from fedsa.few_shot.open_set import Eyes, believe
 
 SIZE = 30
 
@@ -46,7 +46,7 @@ def test_looks_weigh_pixels_twice_the_answers() -> None:
     generator = torch.Generator().manual_seed(2)
     images = torch.rand(50, 1, 8, 8, generator=generator)
     answers = torch.rand(50, 6, generator=generator).softmax(dim=1)
-    found = looks(images, answers)
+    found = Eyes(images)(images, answers)
     pixels, told = found[:, :32], found[:, 32:]
     assert torch.isclose(pixels.square().mean(), torch.tensor(1.0), atol=1e-4)
     ratio = told.square().sum() / pixels.square().sum()
