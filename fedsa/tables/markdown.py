@@ -69,8 +69,8 @@ def _legend(table: Table) -> list[str]:
     text = (
         f"{what} in percent, mean ± half the 95 % interval (Student's t over seeds); below "
         f"it the difference from *{reference}* in points, paired by seed, with a star where its "
-        f"interval excludes zero. Queries, bytes and seconds are those of a run of *{reference}*; "
-        "where a run was cut short and resumed, the seconds are those of its last part."
+        f"interval excludes zero. Queries, bytes and seconds are those of a run of "
+        f"*{reference}*, with all the baselines trained beside it."
     )
     more = [f"- *{name}* sees more: {what}" for name, what in table.options.sees_more.items()]
     return [text, "", *more, *([""] if more else [])]
