@@ -16,6 +16,9 @@ from fedsa.errors import RunError
 class Making(Protocol):
     """What both kinds of tables have in common: cells of a kind and a seed."""
 
+    def every(self) -> list[tuple[str, int]]:
+        """Return kind and seed of each cell, measured or not."""
+
     def missing(self, keep: bool = False) -> Iterator[tuple[str, int]]:
         """Yield kind and seed of what has no result."""
 
@@ -58,18 +61,16 @@ def make(
     command = shlex.join(["fedsa", "table", name, "--seeds", wanted, *changes])
     making = begin(chosen, numbers(wanted), out, command)
     if not show:
-        missing = list(making.missing(keep))
-        todo = [
-            (what, seed)
-            for what, seed in missing
-            if fnmatch(f"{what}, seed {seed}".lower(), f"*{only.lower()}*")
-        ]
-        if missing and not todo:
-            what, seed = missing[0]
+
+        def named(cell: tuple[str, int]) -> bool:
+            return fnmatch("{}, seed {}".format(*cell).lower(), f"*{only.lower()}*")
+
+        if not any(map(named, making.every())):
+            what, seed = making.every()[0]
             raise RunError(
-                f"No cell that is missing matches --only '{only}': a name is such as "
-                f"'{what}, seed {seed}'."
+                f"No cell's name matches --only '{only}': a name is such as '{what}, seed {seed}'."
             )
+        todo = list(filter(named, making.missing(keep)))
         console.print(f"{len(todo)} cells to measure", highlight=False)
         with console.status("") as status:
             making.make(todo, status.update)

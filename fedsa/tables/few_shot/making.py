@@ -48,14 +48,17 @@ class Making:
     def _code(self) -> str:
         return code.sources()
 
+    def every(self) -> list[tuple[str, int]]:
+        """Return setting and seed of each world, measured or not."""
+        return [(name, seed) for name in self.table.options.settings for seed in self.seeds]
+
     def missing(self, keep: bool = False) -> Iterator[tuple[str, int]]:
         """Yield setting and seed of what has no result; with ``keep``, one of other code counts."""
         known = self._store.all()
-        for name in self.table.options.settings:
-            for seed in self.seeds:
-                record = known.get(self._key(name, seed))
-                if record is None or not (keep or record["code"] == self._code):
-                    yield name, seed
+        for name, seed in self.every():
+            record = known.get(self._key(name, seed))
+            if record is None or not (keep or record["code"] == self._code):
+                yield name, seed
 
     def make(self, todo: Sequence[tuple[str, int]], progress: Callable[[str], None]) -> None:
         """Measure worlds, keep each when it is done, and write the page anew."""

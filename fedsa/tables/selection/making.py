@@ -39,6 +39,10 @@ class Making:
         published = app_root() / "simulations" / "results" / f"{table.name}.json"
         self._store = Store(out / table.name / "results", published)
 
+    def every(self) -> list[tuple[str, int]]:
+        """Return kind and seed of each cell, measured or not."""
+        return [(kind, seed) for seed in self.seeds for kind in kinds(self.table)]
+
     def missing(self, keep: bool = False) -> Iterator[tuple[str, int]]:
         """Yield kind and seed of what has no result; with ``keep``, one of other code counts."""
         known = self._store.all()
