@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import torch
@@ -53,7 +54,7 @@ class Setting(Options):
     classes_each: Positive = 3
     steps: Positive = 4000
     """Optimiser steps of the variational model."""
-    mapping: str = "pool"
+    mapping: Literal["pool", "extend"] = "pool"
     """What becomes of the task's classes in that model: ``pool`` or ``extend``."""
 
 
@@ -110,9 +111,13 @@ def world(setting: Setting, seed: int) -> World:
     Raises
     ------
     ScenarioError
-        If the data have too few classes.
+        If the data are no images, or have too few classes.
     """
     data, draw = resolve(setting.data), numpy_generator(seed, "few-shot", "world")
+    if data.inputs.ndim != 4:
+        raise ScenarioError(
+            [f"Few-shot tables need images, but '{setting.data}' has none: use mnist-5k, say."]
+        )
     known = setting.experts * setting.classes_each
     if setting.digits == 1:
         names = np.arange(len(data.classes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fedsa.fusion.augment import augment, strongly
@@ -97,7 +97,7 @@ class FixMatch:
         generator = torch_generator(problem.seed, "fixmatch", "augment")
 
         def loss(module: nn.Module, batch: Tensor, step: int) -> Tensor:
-            known = _drawn(len(problem.labels), len(batch), generator)
+            known = torch.randperm(len(problem.labels), generator=generator)[: len(batch)]
             views = [
                 augment(inputs[problem.labelled[known]], generator, task),
                 augment(inputs[batch], generator, task),
@@ -120,8 +120,3 @@ class FixMatch:
             "fixmatch",
         )
         return Fused(student=student, facts={"loss": last})
-
-
-def _drawn(labels: int, size: int, generator: Generator) -> Tensor:
-    """Return places among the labels, at most ``size``: in a fresh order, or all of them."""
-    return torch.randperm(labels, generator=generator)[:size]

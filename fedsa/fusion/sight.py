@@ -65,7 +65,10 @@ def tells_more(columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor,
     seed : int
         Root of the draw of the folds.
     """
-    labelled, labels = labelled[:JUDGED], labels[:JUDGED]
+    if len(labels) > JUDGED:  # at random: a person's labels may come sorted by class
+        generator = torch_generator(seed, "fusion", "judged")
+        some = torch.randperm(len(labels), generator=generator)[:JUDGED]
+        labelled, labels = labelled[some], labels[some]
     repeats = max(1, math.ceil(ENOUGH / max(1, len(labels))))
     kinds = torch.unique(labels)
     if len(kinds) < 2 or int(torch.bincount(labels)[kinds].min()) < 2:

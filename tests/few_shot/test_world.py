@@ -60,6 +60,11 @@ def test_a_number_is_its_digits_side_by_side() -> None:
     assert len(data.classes) == 10
 
 
+def test_data_without_images_are_told() -> None:
+    with pytest.raises(ScenarioError, match="need images, but 'digits-table' has none"):
+        world(Setting(data="digits-table", steps=1), seed=0)
+
+
 def test_too_few_classes_are_told() -> None:
     with pytest.raises(ScenarioError, match=r"make 11; 'digits' has 10"):
         world(Setting(data="digits", experts=3, steps=1), seed=0)

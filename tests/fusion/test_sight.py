@@ -48,6 +48,14 @@ def test_labels_decide_whether_the_items_tell_more(case: Case) -> None:
     assert not tells_more(noise, beside(noise, sight), where[first], labels[first], 0)
 
 
+def test_labels_may_come_sorted_by_class() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = (torch.arange(1400) >= 1100).long()  # the first thousand are of one class
+    noise = torch.randn(1400, 5, generator=generator)
+    told = torch.cat([noise, labels[:, None] + 0.3 * noise[:, :1]], dim=1)
+    assert tells_more(noise, told, torch.arange(1400), labels, 0)
+
+
 def test_where_teachers_know_nothing_the_items_are_looked_at(case: Case) -> None:
     generator = torch.Generator().manual_seed(1)
     blind = {n: torch.randn(300, 5, generator=generator).softmax(dim=1) for n in EVEN}

@@ -9,11 +9,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fedsa.errors import ScenarioError
+from fedsa.few_shot.episodes import SEEN, UNSEEN
 from fedsa.few_shot.world import Setting
 from fedsa.options import Options, Positive
 from fedsa.tables.definition import validated
 
-SHOTS = (1, 5)
+CELLS = {f"{kind} {shots}": f"{shots}-shot {kind}" for shots in (1, 5) for kind in (SEEN, UNSEEN)}
+"""Kind of classes and labels of each, as tables spell them, to what pages call it."""
 
 
 class Published(Options):
@@ -69,6 +71,12 @@ def load(path: Path, overrides: Sequence[str] = ()) -> FewShotTable:
         f"{', '.join(options.settings)}."
         for one in options.published
         if one.setting not in options.settings
+    ]
+    faults += [
+        f"published.cells: there is no cell '{cell}'; there are {', '.join(CELLS)}."
+        for one in options.published
+        for cell in one.cells
+        if cell not in CELLS
     ]
     if overrides:
         faults.append("--set changes scenarios, and a few-shot table has none: edit its settings.")

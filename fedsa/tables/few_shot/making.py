@@ -13,15 +13,13 @@ from typing import Any
 import torch
 
 from fedsa.app_folder import app_root
-from fedsa.few_shot.episodes import SEEN, UNSEEN, episodes
+from fedsa.few_shot.episodes import episodes
 from fedsa.few_shot.world import world
 from fedsa.runs.folder import write_json
 from fedsa.tables import code
-from fedsa.tables.few_shot.definition import SHOTS, FewShotTable
+from fedsa.tables.few_shot.definition import CELLS, FewShotTable
 from fedsa.tables.few_shot.markdown import markdown
 from fedsa.tables.store import Record, Store
-
-CELLS = tuple(f"{kind} {shots}" for shots in SHOTS for kind in (SEEN, UNSEEN))
 
 
 class Making:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fedsa.runs.compare import figure
 from fedsa.runs.intervals import interval
-from fedsa.tables.few_shot.definition import SHOTS, FewShotTable
+from fedsa.tables.few_shot.definition import CELLS, FewShotTable
 from fedsa.tables.made import made_with
 from fedsa.tables.store import Record
 
@@ -18,7 +18,6 @@ of each. *b-plus* and *b-max* are the sum and the maximum of the experts' answer
 classes, without labels; *hoang* is the variational model; *scratch* is *fedsa*'s student on the
 labelled images alone, *nearest* the nearest of them by pixels."""
 
-CELLS = tuple((f"{kind} {shots}", f"{shots}-shot {kind}") for shots in SHOTS for kind in "SU")
 OURS = "fedsa"
 
 
@@ -57,11 +56,11 @@ def markdown(
 
 
 def _setting(table: FewShotTable, name: str, records: Sequence[Record], seeds: int) -> list[str]:
-    lines = ["| method | " + " | ".join(shown for _, shown in CELLS) + " |"]
+    lines = ["| method | " + " | ".join(CELLS.values()) + " |"]
     lines.append("| --- |" + " --: |" * len(CELLS))
-    methods = list(records[0]["figures"][CELLS[0][0]]) if records else [OURS]
+    methods = list(records[0]["figures"][next(iter(CELLS))]) if records else [OURS]
     for method in methods:
-        cells = [_cell(records, cell, method) for cell, _ in CELLS]
+        cells = [_cell(records, cell, method) for cell in CELLS]
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     for one in table.options.published:
         if one.setting != name:
@@ -69,7 +68,7 @@ def _setting(table: FewShotTable, name: str, records: Sequence[Record], seeds: i
         for method in dict.fromkeys(m for of in one.cells.values() for m in of):
             cells = [
                 f"{one.cells[cell][method]:.2f}" if method in one.cells.get(cell, {}) else "–"
-                for cell, _ in CELLS
+                for cell in CELLS
             ]
             lines.append(f"| {method} ({one.source}) | " + " | ".join(cells) + " |")
     done = f"{len(records)} of {seeds}"

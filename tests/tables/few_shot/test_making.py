@@ -87,6 +87,12 @@ def test_what_is_wrong_with_a_table_is_told(tmp_path: Path) -> None:
     path.write_text(TABLE.replace('setting = "few"', 'setting = "fwe"'))
     with pytest.raises(ScenarioError, match="no setting 'fwe'; the table has few, more"):
         load(path)
+    path.write_text(TABLE.replace('cells."S 1"', 'cells."S 2"'))
+    with pytest.raises(ScenarioError, match="no cell 'S 2'; there are S 1, U 1, S 5, U 5"):
+        load(path)
+    path.write_text(TABLE.replace("classes-each = 2", 'mapping = "pol"'))
+    with pytest.raises(ScenarioError, match="'pool' or 'extend'"):
+        load(path)
     path.write_text(TABLE)
     with pytest.raises(ScenarioError, match="few-shot table has none"):
         load(path, ["student.steps=3"])
