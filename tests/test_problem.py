@@ -77,9 +77,9 @@ def test_inputs_are_what_networks_take() -> None:
 
 
 def test_an_item_that_was_chosen_counts_for_what_it_stands_for() -> None:
-    """Four labels, three classes, one of each added: (3 + 1, 1 + 1, 0 + 1) / 7 if drawn at random.
+    """Four labels, three classes, ten of each added: (3 + 10, 1 + 10, 10) / 34 if drawn at random.
 
-    Chosen, with masses .1 .1 .1 and .7: (4 * .3 + 1, 4 * .7 + 1, 1) / 7.
+    Chosen, with masses .1 .1 .1 and .7: (4 * .3 + 10, 4 * .7 + 10, 10) / 34.
     """
     drawn = Problem(
         task=Classification(("a", "b", "c")),
@@ -90,6 +90,6 @@ def test_an_item_that_was_chosen_counts_for_what_it_stands_for() -> None:
         build=nn.Identity,
         student=StudentOptions(),
     )
-    torch.testing.assert_close(drawn.shares, torch.tensor([4.0, 2.0, 1.0]) / 7)
+    torch.testing.assert_close(drawn.shares, torch.tensor([13.0, 11.0, 10.0]) / 34)
     chosen = replace(drawn, masses=torch.tensor([0.1, 0.1, 0.1, 0.7]))
-    torch.testing.assert_close(chosen.shares, torch.tensor([2.2, 3.8, 1.0]) / 7)
+    torch.testing.assert_close(chosen.shares, torch.tensor([11.2, 12.8, 10.0]) / 34)

@@ -2,7 +2,7 @@
 
 The stack reads the answers with the labels, each teacher by its competence around the item, and
 what is seen of the items where that tells more; its beliefs are calibrated to the class shares that
-the labels show; a discriminant fitted on the whole transfer set under these beliefs adds how the
+the answers show; a discriminant fitted on the whole transfer set under these beliefs adds how the
 answers are distributed, which a few labels cannot; and what is believed of an item spreads to those
 that are answered alike.
 """
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fedsa.fusion.heads import own_weights
+from fedsa.fusion.shares import shares
 from fedsa.fusion.sight import beside, seen, tells_more
 from fedsa.fusion.spreading import spread
 from fedsa.fusion.stack import features, regress, ridge
@@ -81,7 +82,6 @@ def _classes(
 ) -> Tensor:
     classes, where, labels = problem.task.outputs, problem.labelled, problem.labels
     truth = F.one_hot(labels, classes).to(torch.float32)
-    prior = problem.shares
     plain = features(answers, weights)
     columns = plain
     if options.competence:
@@ -93,6 +93,7 @@ def _classes(
         wider = beside(columns, sight)
         if tells_more(columns, wider, where, labels, problem.seed):
             columns, plain = wider, beside(plain, sight)
+    prior = shares(problem, plain, items)
     stack = calibrate(regress(columns, where, labels, classes), prior, items)
     gaussian = discriminant(columns, stack, where, truth, items)
     logs = (stack.clamp_min(1e-6).log() + gaussian.clamp_min(1e-6).log()) / 2
@@ -111,9 +112,9 @@ def _classes(
 def calibrate(beliefs: Tensor, prior: Tensor, items: Tensor) -> Tensor:
     """Shift the classes' log-odds until the mean belief over ``items`` is the prior.
 
-    The labels tell the class shares of the transfer set (:attr:`fedsa.problem.Problem.shares`); a
-    stack on a few of them strays from these (Saerens et al., Neural Computation 2002, give the
-    same correction for a known prior).
+    A stack on a few labels strays from the class shares that they and the answers show
+    (:func:`fedsa.fusion.shares.shares`); Saerens et al. (Neural Computation 2002) give the same
+    correction for a known prior.
 
     Parameters
     ----------
