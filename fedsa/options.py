@@ -141,9 +141,9 @@ class FederationOptions(Options):
     """How teachers are reached and how long they may take."""
 
     timeout: Annotated[float, Field(gt=0.0)] = 300.0
-    """Seconds after which a question counts as lost and may be put again."""
+    """Seconds without any reply after which the questions still open count as lost."""
     round_deadline: Annotated[float, Field(gt=0.0)] | None = None
-    """Seconds to wait for the replies of one batch of questions (unset: ``timeout``). Who is later
+    """Seconds to wait for the replies of one batch of questions (unset: as ``timeout``). Who is later
     is not asked again in the round; what it answers is kept for the next."""
     ahead: bool | None = None
     """Ask the selected about the items of later rounds too, in one message, where their budget

@@ -39,6 +39,7 @@ def beliefs(
     answers: Answers,
     weights: Mapping[str, float],
     options: FusionOptions | None = None,
+    known: Tensor | None = None,
 ) -> Tensor:
     """Return q(y|x) on the transfer set, ``(n, C)``; labelled items have their labels.
 
@@ -55,6 +56,9 @@ def beliefs(
         The selection's weights; teachers without a positive one are left out.
     options : FusionOptions | None
         Whether competence counts, whether items are looked at, and how far beliefs spread.
+    known : Tensor | None
+        ``(C,)`` the class shares of the transfer set, of a single classification, in place of what
+        :func:`fedsa.fusion.shares.shares` makes of labels and answers.
     """
     options = options or FusionOptions()
     items, found = torch.unique(torch.cat([answers.covered(weights), problem.labelled])), []
@@ -63,7 +67,7 @@ def beliefs(
             found.append(_values(part, features(answers, weights)))
             continue
         own = weights if head.label is None else own_weights(part, answers, weights)
-        found.append(_classes(part, answers, own, items, options))
+        found.append(_classes(part, answers, own, items, options, known))
     return found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
 
@@ -79,6 +83,7 @@ def _classes(
     weights: Mapping[str, float],
     items: Tensor,
     options: FusionOptions,
+    known: Tensor | None,
 ) -> Tensor:
     classes, where, labels = problem.task.outputs, problem.labelled, problem.labels
     truth = F.one_hot(labels, classes).to(torch.float32)
@@ -93,7 +98,7 @@ def _classes(
         wider = beside(columns, sight)
         if tells_more(columns, wider, where, labels, problem.seed):
             columns, plain = wider, beside(plain, sight)
-    prior = shares(problem, plain, items)
+    prior = shares(problem, plain, items) if known is None else known
     stack = calibrate(regress(columns, where, labels, classes), prior, items)
     gaussian = discriminant(columns, stack, where, truth, items)
     logs = (stack.clamp_min(1e-6).log() + gaussian.clamp_min(1e-6).log()) / 2

@@ -51,7 +51,8 @@ class Post:
     timeout : float
         Seconds after which a question may be put again, as its reply hardly comes any more.
     deadline : float | None
-        Seconds to wait for the replies of one batch of questions; ``timeout`` unless given.
+        Seconds to wait for the replies of one batch of questions. Without it replies are waited for
+        as long as they come: until ``timeout`` seconds have passed without any.
     """
 
     def __init__(self, timeout: float, deadline: float | None = None) -> None:
@@ -86,7 +87,8 @@ class Post:
         begin = now()
         waiting = {one.id for one in sent if one.id in ids}
         self._under_way |= {one.id: (one, begin) for one in sent if one.id in waiting}
-        return self._await(grid, waiting, begin + max(wait, least))
+        further = wait if self.deadline is None else 0.0
+        return self._await(grid, waiting, begin + max(wait, least), further)
 
     def late(self, grid: Grid) -> list[tuple[Sent, Message]]:
         """Return the replies that came after their deadline, each with its question, once."""
@@ -108,13 +110,16 @@ class Post:
         limit = now() - self.timeout
         return [one for one, begin in self._under_way.values() if begin > limit]
 
-    def _await(self, grid: Grid, waiting: set[str], end: float) -> list[Message]:
+    def _await(self, grid: Grid, waiting: set[str], end: float, further: float) -> list[Message]:
+        """Wait until ``end``, and ``further`` seconds after each reply."""
         replies: list[Message] = []
         pause = FIRST_PAUSE
         while waiting:
             come = self._pull(grid, waiting)
             replies += come
             waiting -= {reply.metadata.reply_to_message_id for reply in come}
+            # A simulation of hundreds of teachers takes its time, but nobody in it is lost.
+            end = max(end, now() + further) if come else end
             left = end - now()
             if not waiting or left <= 0:
                 break

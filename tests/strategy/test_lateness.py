@@ -92,6 +92,23 @@ def test_a_late_answer_is_kept_for_the_next_round(
     assert CLOCK.time - begin <= 2 * (DEADLINE + 25.0) + 1.0
 
 
+@pytest.mark.parametrize(("federation", "late"), [({}, 0), ({"round-deadline": 250.0}, 1)])
+def test_without_a_deadline_replies_are_waited_for_while_they_come(
+    problem: Problem, pool: Path, tmp_path: Path, federation: dict[str, float], late: int
+) -> None:
+    """The second node takes 300 s, longer than a question's 200; but the first replies at 150."""
+    grid, events = LocalGrid(pool), Events()
+
+    def delay(asked: Message) -> float:
+        slower = asked.metadata.dst_node_id == FIRST_NODE + 1
+        return (300.0 if slower else 150.0) * (asked.metadata.message_type == "query.predict")
+
+    grid.delay = delay
+    options = scenario(student={"steps": 20}, federation={"timeout": TIMEOUT} | federation)
+    make(problem, tmp_path, events, options).start(grid, num_rounds=1)
+    assert len([f for f in events.of("failure") if f["teacher"] == "high"]) == late
+
+
 def test_who_owes_a_reply_is_not_asked_again(problem: Problem, pool: Path, tmp_path: Path) -> None:
     grid = LocalGrid(pool, delay=slow(100.0, from_question=1))
     strategy, events = run(problem, tmp_path, grid, rounds=3, pause=10.0)
