@@ -143,8 +143,8 @@ class FederationOptions(Options):
     timeout: Annotated[float, Field(gt=0.0)] = 300.0
     """Seconds without any reply after which the questions still open count as lost."""
     round_deadline: Annotated[float, Field(gt=0.0)] | None = None
-    """Seconds to wait for the replies of one batch of questions (unset: as ``timeout``). Who is later
-    is not asked again in the round; what it answers is kept for the next."""
+    """Seconds to wait for the replies of one batch of questions (unset: as ``timeout``). Who is
+    later is not asked again in the round; what it answers is kept for the next."""
     ahead: bool | None = None
     """Ask the selected about the items of later rounds too, in one message, where their budget
     allows it. Unset: only teachers with terms, as those of institutions have. The student is the
