@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fedsa.fusion.stack import regress
+from fedsa.fusion.stack import regressions, told
 from fedsa.problem import Problem
 from fedsa.seeding import torch_generator
-from fedsa.transferability.cross_validation import deal
+from fedsa.transferability.cross_validation import deal, folds
 
 FOLDS, ENOUGH, JUDGED, SEEN = 5, 160, 1000, 10_000
 """Folds; held-out labels after which they are not dealt anew; labels and items used, at most."""
@@ -58,45 +58,34 @@ def shares(problem: Problem, columns: Tensor, items: Tensor) -> Tensor:
     counts = torch.bincount(labels, minlength=classes)
     if len(labels) < FEWEST * classes or int((counts >= 2).sum()) <= classes / 2:
         return problem.shares
-    fold = deal(labels, FOLDS, math.ceil(ENOUGH / len(labels)), problem.seed)
     if len(items) > SEEN:
         items = items[torch.randperm(len(items), generator=generator)[:SEEN]]
     even = (counts.clamp_min(1) / len(labels)).log()  # what a regression has of the counts
-    held = [dealt == part for dealt in fold for part in range(FOLDS)]
-    held = [part for part in held if bool(part.any())]
-    logs = []
-    for part in held:
-        kept = (~part).nonzero()[:, 0]
-        found = regress(columns, where[kept], labels[kept], classes)
-        found = found[torch.cat([where[part], items])]
-        logs.append(found.clamp_min(1e-6).log() - even)
-    sharp = max(SHARPNESS, key=lambda t: _likelihood(t, logs, held, labels))
-    told, mean = torch.zeros(len(labels), classes).double(), torch.zeros(classes).double()
-    for part, found in zip(held, logs, strict=True):
-        size = int(part.sum())
-        sure = (sharp * found).double().softmax(dim=1)
-        told[part] += sure[:size] / len(fold)
-        mean += sure[size:].mean(dim=0) * size / int((fold >= 0).sum())
+    held = folds(deal(labels, FOLDS, math.ceil(ENOUGH / len(labels)), problem.seed), FOLDS)
+    weights = regressions(columns, where, labels, classes, ~held)
+    known, seen = (told(columns[rows], weights) - even for rows in (where, items))
+    sharp = max(SHARPNESS, key=lambda t: _likelihood(t * known, held, labels))
     alone = counts[labels] < 2
-    return _posterior(told[~alone], labels[~alone], masses[~alone].double(), mean).to(columns.dtype)
+    times = held.sum(dim=0).clamp_min(1)
+    rows = (held[:, :, None] * (sharp * known).softmax(dim=2)).sum(dim=0) / times[:, None]
+    each = (sharp * seen).softmax(dim=2).mean(dim=1)
+    mean = held.double().sum(dim=1) @ each.double() / held.sum()
+    rows, labels, masses = rows.double()[~alone], labels[~alone], masses.double()[~alone]
+    return _posterior(rows, labels, masses, mean).to(columns.dtype)
 
 
-def _likelihood(sharp: Tensor, logs: list[Tensor], held: list[Tensor], labels: Tensor) -> float:
+def _likelihood(logs: Tensor, held: Tensor, labels: Tensor) -> float:
     """Return the log-likelihood of the held-out labels, all classes alike."""
-    size, total = torch.bincount(labels)[labels], 0.0
-    for part, found in zip(held, logs, strict=True):
-        own = labels[part]
-        right = (sharp * found[: len(own)]).log_softmax(dim=1)[torch.arange(len(own)), own]
-        total += float((right / size[part]).sum())
-    return total
+    right = logs.log_softmax(dim=2)[:, torch.arange(len(labels)), labels]
+    return float((right * held / torch.bincount(labels)[labels]).sum())
 
 
-def _posterior(told: Tensor, labels: Tensor, masses: Tensor, mean: Tensor) -> Tensor:
+def _posterior(rows: Tensor, labels: Tensor, masses: Tensor, mean: Tensor) -> Tensor:
     """Return the posterior mean of the shares.
 
     Parameters
     ----------
-    told : Tensor
+    rows : Tensor
         ``(m, C)`` what is predicted of held-out labelled items.
     labels, masses : Tensor
         ``(m,)`` their classes, and what each stands for.
@@ -109,20 +98,20 @@ def _posterior(told: Tensor, labels: Tensor, masses: Tensor, mean: Tensor) -> Te
     within = F.one_hot(labels, classes).double() * masses[:, None]
     within = within / within.sum(dim=0).clamp_min(1e-12)
     size = torch.where(within.sum(dim=0) > 0, 1.0 / within.square().sum(dim=0), 0.0)
-    own = within.T @ told
-    apart = told - own[labels]
+    own = within.T @ rows
+    apart = rows - own[labels]
     noise = apart.T @ apart / max(1, count - int((size > 0).sum()))
-    right = told[torch.arange(count), labels].mean()
+    right = rows[torch.arange(count), labels].mean()
     before = eye * right + (1.0 - eye) * (1.0 - right) / max(1, classes - 1)
-    rows = (size[:, None] * own + SHRINK * before) / (size + SHRINK)[:, None]
+    matrix = (size[:, None] * own + SHRINK * before) / (size + SHRINK)[:, None]
     noise = noise * (even.square() / (size + SHRINK)).sum() + 1e-9 * eye
-    prior, off = even.diag() - torch.outer(even, even), mean - rows.T @ even
+    prior, off = even.diag() - torch.outer(even, even), mean - matrix.T @ even
     weights, found = [], []
     for width in WIDTHS:
-        root = torch.linalg.cholesky(rows.T @ (width * prior) @ rows + noise)
+        root = torch.linalg.cholesky(matrix.T @ (width * prior) @ matrix + noise)
         solved = torch.cholesky_solve(off[:, None], root)[:, 0]
         weights.append(-0.5 * off @ solved - root.diagonal().log().sum())
-        found.append(even + width * prior @ rows @ solved)
+        found.append(even + width * prior @ matrix @ solved)
     pi = (torch.stack(weights).softmax(dim=0)[:, None] * torch.stack(found)).sum(dim=0)
     pi = pi.clamp_min(LEAST / classes)
     return pi / pi.sum()

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fedsa.fusion.stack import regress, scale
+from fedsa.fusion.stack import regressions, scale, told
 from fedsa.problem import Problem
 from fedsa.seeding import torch_generator
-from fedsa.transferability.cross_validation import deal
+from fedsa.transferability.cross_validation import deal, folds
 
 DIRECTIONS = 32
 """Leading directions of the inputs."""
@@ -74,22 +74,17 @@ def tells_more(columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor,
     if len(kinds) < 2 or int(torch.bincount(labels)[kinds].min()) < 2:
         return False
     fold = deal(labels, FOLDS, repeats, seed)
-    told = [_held_out(rows[labelled], labels, fold) for rows in (columns, wider)]
-    better = told[1] - told[0]
+    less, more = (_held_out(rows[labelled], labels, fold) for rows in (columns, wider))
+    better = more - less
     return float(better.mean()) > ERRORS * float(better.std()) / math.sqrt(len(labels))
 
 
 def _held_out(rows: Tensor, labels: Tensor, fold: Tensor) -> Tensor:
     """Return each item's held-out log-likelihood at the best temperature, ``(m,)``."""
-    classes, every = int(labels.max()) + 1, torch.arange(len(labels))
-    logs = torch.zeros(len(fold), len(labels), classes)
-    for repeat, dealt in enumerate(fold):
-        for part in range(FOLDS):
-            held = dealt == part
-            if bool(held.any()):
-                kept = (~held).nonzero()[:, 0]
-                told = regress(rows, kept, labels[kept], classes)[held]
-                logs[repeat, held] = told.clamp_min(1e-6).log()
-    each = [(t * logs).log_softmax(dim=2)[:, every, labels].mean(dim=0) for t in TEMPERATURES]
+    held = folds(fold, FOLDS)
+    every, classes = torch.arange(len(labels)), int(labels.max()) + 1
+    logs = told(rows, regressions(rows, every, labels, classes, ~held))
+    right = [(t * logs).log_softmax(dim=2)[:, every, labels] for t in TEMPERATURES]
+    each = [(one * held).sum(dim=0) / held.sum(dim=0).clamp_min(1) for one in right]
     best: Tensor = max(each, key=lambda one: float(one.mean()))
     return best

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from fedsa.problem import Answers
+from fedsa.transferability.logistic import fit as fit_logistic
 from fedsa.transferability.ridge import fit
 
 PENALTY = 10.0
@@ -73,12 +75,7 @@ def regress(columns: Tensor, labelled: Tensor, labels: Tensor, classes: int) -> 
         ``(n, C)`` rows on the simplex.
     """
     inputs = columns[labelled].double()
-    # The solution lies in the span of the labelled rows: solve there, however wide the answers
-    # of two hundred teachers are.
-    if inputs.shape[1] > inputs.shape[0]:
-        basis = torch.linalg.qr(inputs.T).Q
-    else:
-        basis = torch.eye(inputs.shape[1], dtype=torch.float64)
+    basis = _span(inputs)
     reduced = inputs @ basis
     weight = torch.zeros(reduced.shape[1], classes, dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
@@ -97,6 +94,49 @@ def regress(columns: Tensor, labelled: Tensor, labels: Tensor, classes: int) -> 
     with torch.no_grad():
         logits: Tensor = columns.double() @ (basis @ weight) + bias
         return logits.softmax(dim=1).to(columns.dtype)
+
+
+def regressions(
+    columns: Tensor, labelled: Tensor, labels: Tensor, classes: int, train: Tensor
+) -> Tensor:
+    """Fit :func:`regress` to several choices of the labelled rows, all at once.
+
+    Parameters
+    ----------
+    columns, labelled, labels, classes
+        As there.
+    train : Tensor
+        ``(B, m)`` bool: which labelled rows count in each.
+
+    Returns
+    -------
+    Tensor
+        ``(B, F + 1, C)`` weights, the intercept last: 40 steps of a solver that need not be exact,
+        as what is held out is all that it serves for.
+    """
+    inputs = columns[labelled]
+    basis, truth = _span(inputs), torch.nn.functional.one_hot(labels, classes).to(inputs.dtype)
+    every = (inputs @ basis).expand(len(train), -1, -1)
+    found = fit_logistic(every, truth, train.to(inputs.dtype), 1.0 / PENALTY)
+    return torch.cat([basis @ found[:, :-1], found[:, -1:]], dim=1)
+
+
+def told(rows: Tensor, weights: Tensor) -> Tensor:
+    """Return the log-probabilities of :func:`regressions` on rows ``(n, F)``: ``(B, n, C)``."""
+    logits = rows @ weights[:, :-1] + weights[:, -1:]
+    found: Tensor = logits.log_softmax(dim=2).clamp_min(math.log(1e-6))
+    return found
+
+
+def _span(inputs: Tensor) -> Tensor:
+    """Return a basis in which the solution lies: the labelled rows' span, if rows are wide.
+
+    So two hundred teachers' answers cost no more than the labels are many.
+    """
+    if inputs.shape[1] > inputs.shape[0]:
+        found: Tensor = torch.linalg.qr(inputs.T).Q
+        return found
+    return torch.eye(inputs.shape[1], dtype=inputs.dtype)
 
 
 def ridge(columns: Tensor, labelled: Tensor, labels: Tensor) -> Tensor:

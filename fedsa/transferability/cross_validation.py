@@ -146,6 +146,12 @@ def deal(labels: Tensor, folds: int, repeats: int, seed: int) -> Tensor:
     return out
 
 
+def folds(dealt: Tensor, count: int) -> Tensor:
+    """Return which items each fold of :func:`deal` holds out, ``(B, m)`` bool; empty ones not."""
+    held = torch.stack([row == part for row in dealt for part in range(count)])
+    return held[held.any(dim=1)]
+
+
 def _batches(blocks: Sequence[Tensor], splits: int, classes: int) -> list[list[int]]:
     """Group problems of like width, so that padding and memory stay small."""
     groups: list[list[int]] = []

@@ -19,6 +19,22 @@ def fit_predict(
 ) -> Tensor:
     """Fit on the items in ``train`` and return log-probabilities on all items.
 
+    Parameters are those of :func:`fit`.
+
+    Returns
+    -------
+    Tensor
+        ``(B, m, C)`` log-probabilities.
+    """
+    weights = fit(features, targets, train, strength, steps)
+    return torch.log_softmax(features @ weights[:, :-1] + weights[:, -1:], dim=2)
+
+
+def fit(
+    features: Tensor, targets: Tensor, train: Tensor, strength: float, steps: int = STEPS
+) -> Tensor:
+    """Fit on the items in ``train``.
+
     Parameters
     ----------
     features : Tensor
@@ -33,7 +49,7 @@ def fit_predict(
     Returns
     -------
     Tensor
-        ``(B, m, C)`` log-probabilities.
+        ``(B, F + 1, C)`` weights, the intercept last.
     """
     ones = torch.ones_like(features[..., :1])
     inputs = torch.cat([features, ones], dim=2)
@@ -50,4 +66,4 @@ def fit_predict(
         new = ahead - inverse @ gradient
         ahead = new + step / (step + 3) * (new - weights)
         weights = new
-    return torch.log_softmax(inputs @ weights, dim=2)
+    return weights
