@@ -27,6 +27,8 @@ FOLDS, ENOUGH, JUDGED = 5, 160, 1000
 TEMPERATURES = torch.logspace(-0.7, 1.3, 41)
 ERRORS = 1.0
 """Standard errors by which the labels must be told better."""
+FEWEST = 3.0
+"""Labels a class, on average, that can judge: of two, one would be learnt from and one judge."""
 
 
 def seen(problem: Problem) -> Tensor:
@@ -72,6 +74,8 @@ def tells_more(columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor,
     repeats = max(1, math.ceil(ENOUGH / max(1, len(labels))))
     kinds = torch.unique(labels)
     if len(kinds) < 2 or int(torch.bincount(labels)[kinds].min()) < 2:
+        return False
+    if len(labels) < FEWEST * len(kinds):
         return False
     fold = deal(labels, FOLDS, repeats, seed)
     less, more = (_held_out(rows[labelled], labels, fold) for rows in (columns, wider))

@@ -48,6 +48,15 @@ def test_labels_decide_whether_the_items_tell_more(case: Case) -> None:
     assert not tells_more(noise, beside(noise, sight), where[first], labels[first], 0)
 
 
+def test_two_labels_a_class_cannot_judge() -> None:
+    """What tells all would open the gate; two labels a class leave one to learn from."""
+    labels = torch.arange(10).repeat(3)
+    noise = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
+    told = torch.cat([noise, 5.0 * torch.nn.functional.one_hot(labels)], dim=1)
+    assert tells_more(noise, told, torch.arange(30), labels, 0)
+    assert not tells_more(noise, told, torch.arange(20), labels[:20], 0)
+
+
 def test_labels_may_come_sorted_by_class() -> None:
     generator = torch.Generator().manual_seed(0)
     labels = (torch.arange(1400) >= 1100).long()  # the first thousand are of one class
