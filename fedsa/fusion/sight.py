@@ -25,8 +25,8 @@ WIDE = 1024
 FOLDS, ENOUGH, JUDGED = 5, 160, 1000
 """Folds; held-out figures after which they are not dealt anew; labels that judge, at most."""
 TEMPERATURES = torch.logspace(-0.7, 1.3, 41)
-ERRORS = 1.0
-"""Standard errors by which the labels must be told better."""
+ERRORS = 1.645
+"""Standard errors by which the labels must be told better: chance does that once in twenty times."""
 FEWEST = 3.0
 """Labels a class, on average, that can judge: of two, one would be learnt from and one judge."""
 
@@ -52,7 +52,7 @@ def beside(columns: Tensor, sight: Tensor) -> Tensor:
 
 
 def tells_more(columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor, seed: int) -> bool:
-    """Whether held-out labels are told better from the wider features, by a standard error.
+    """Whether held-out labels are told better from the wider features, beyond chance.
 
     Both regressions' probabilities are sharpened or flattened by one temperature each, the best on
     the held-out labels: with few labels the penalty makes wide features look bold, which is no
