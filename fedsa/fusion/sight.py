@@ -26,7 +26,7 @@ FOLDS, ENOUGH, JUDGED = 5, 160, 1000
 """Folds; held-out figures after which they are not dealt anew; labels that judge, at most."""
 TEMPERATURES = torch.logspace(-0.7, 1.3, 41)
 ERRORS = 1.645
-"""Standard errors by which the labels must be told better: chance does that once in twenty times."""
+"""Standard errors by which labels must be told better: chance does that once in twenty times."""
 FEWEST = 3.0
 """Labels a class, on average, that can judge: of two, one would be learnt from and one judge."""
 
