@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from fedsa.fusion.stack import PENALTY, features, regress, scale
+from fedsa.fusion.stack import PENALTY, features, regress, regressions, scale, told
 from fedsa.problem import Answers
 
 
@@ -33,6 +33,20 @@ def test_turning_the_features_into_many_more_columns_changes_nothing() -> None:
     turn = torch.linalg.qr(draw(200, 6)).Q.T
     wide = regress(narrow @ turn, labelled, labels, 4)
     torch.testing.assert_close(wide, regress(narrow, labelled, labels, 4), atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("width", [8, 200])
+def test_several_at_once_are_as_one_by_one(width: int) -> None:
+    """Narrow features and such as are wider than the labels are many."""
+    generator = torch.Generator().manual_seed(0)
+    columns = torch.randn(90, width, generator=generator)
+    where, labels = torch.arange(60), torch.arange(60) % 3
+    train = torch.arange(60)[None, :] % 5 != torch.arange(5)[:, None]
+    found = told(columns, regressions(columns, where, labels, 3, train)).exp()
+    assert found.shape == (5, 90, 3)
+    for kept, each in zip(train, found, strict=True):
+        one = regress(columns, where[kept], labels[kept], 3)
+        torch.testing.assert_close(each, one, atol=5e-3, rtol=0.0)
 
 
 def test_a_class_without_a_label_is_allowed() -> None:

@@ -16,6 +16,7 @@ from fedsa.transferability.cross_validation import (
     cross_validation,
     deal,
     features,
+    folds,
     gain,
     held_out,
     rms,
@@ -69,6 +70,12 @@ def test_folds_are_stratified_even_and_seeded() -> None:
         assert row.bincount().tolist() == [12] * 5
         for label in range(10):
             assert row[label == LABELS].bincount(minlength=5).max() <= 2
+
+
+def test_a_fold_holds_out_what_was_dealt_to_it() -> None:
+    dealt = torch.tensor([[0, 1, -1, 0], [1, 1, 0, -1]])
+    expected = torch.tensor([[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0], [1, 1, 0, 0]]).bool()
+    assert torch.equal(folds(dealt, 3), expected)  # nothing was dealt to the third
 
 
 def test_gain_keeps_what_adds_and_refuses_what_does_not() -> None:
