@@ -9,21 +9,17 @@ equal shares, whose width the predictions tell themselves, as M is known from a 
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fedsa.fusion.stack import regressions, told
+from fedsa.fusion.stack import POWERS, left_out, regressions, told
 from fedsa.problem import Problem
 from fedsa.seeding import torch_generator
-from fedsa.transferability.cross_validation import deal, folds
+from fedsa.transferability.cross_validation import judges
 
-FOLDS, ENOUGH, JUDGED, SEEN = 5, 160, 1000, 10_000
-"""Folds; held-out labels after which they are not dealt anew; labels and items used, at most."""
-SHARPNESS = torch.logspace(-0.7, 1.3, 41)
-"""Powers that predictions are raised to; held-out labels tell the best."""
+SEEN = 10_000
+"""Items whose predictions are taken, at most."""
 FEWEST = 5.0
 """Labels a class, on average, with which M is worth estimating."""
 SHRINK = 1.0
@@ -51,20 +47,19 @@ def shares(problem: Problem, columns: Tensor, items: Tensor) -> Tensor:
     """
     classes, where, labels = problem.task.outputs, problem.labelled, problem.labels
     masses = torch.ones(len(labels)) if problem.masses is None else problem.masses.float()
-    generator = torch_generator(problem.seed, "fusion", "shares")
-    if len(labels) > JUDGED:  # at random: a person's labels may come sorted by class
-        some = torch.randperm(len(labels), generator=generator)[:JUDGED]
-        where, labels, masses = where[some], labels[some], masses[some]
+    some = judges(len(labels), problem.seed, "fusion")
+    where, labels, masses = where[some], labels[some], masses[some]
     counts = torch.bincount(labels, minlength=classes)
     if len(labels) < FEWEST * classes or int((counts >= 2).sum()) <= classes / 2:
         return problem.shares
     if len(items) > SEEN:
+        generator = torch_generator(problem.seed, "fusion", "shares")
         items = items[torch.randperm(len(items), generator=generator)[:SEEN]]
     even = (counts.clamp_min(1) / len(labels)).log()  # what a regression has of the counts
-    held = folds(deal(labels, FOLDS, math.ceil(ENOUGH / len(labels)), problem.seed), FOLDS)
+    held = left_out(labels, problem.seed)
     weights = regressions(columns, where, labels, classes, ~held)
     known, seen = (told(columns[rows], weights) - even for rows in (where, items))
-    sharp = max(SHARPNESS, key=lambda t: _likelihood(t * known, held, labels))
+    sharp = max(POWERS, key=lambda t: _likelihood(t * known, held, labels))
     alone = counts[labels] < 2
     times = held.sum(dim=0).clamp_min(1)
     rows = (held[:, :, None] * (sharp * known).softmax(dim=2)).sum(dim=0) / times[:, None]

@@ -13,18 +13,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fedsa.fusion.stack import regressions, scale, told
+from fedsa.fusion.stack import POWERS, left_out, regressions, scale, told
 from fedsa.problem import Problem
 from fedsa.seeding import torch_generator
-from fedsa.transferability.cross_validation import deal, folds
+from fedsa.transferability.cross_validation import judges
 
 DIRECTIONS = 32
 """Leading directions of the inputs."""
 WIDE = 1024
 """Numbers of an item at most; larger images are shrunk, longer vectors projected at random."""
-FOLDS, ENOUGH, JUDGED = 5, 160, 1000
-"""Folds; held-out figures after which they are not dealt anew; labels that judge, at most."""
-TEMPERATURES = torch.logspace(-0.7, 1.3, 41)
 ERRORS = 1.645
 """Standard errors by which labels must be told better: chance does that once in twenty times."""
 FEWEST = 3.0
@@ -67,28 +64,24 @@ def tells_more(columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor,
     seed : int
         Root of the draw of the folds.
     """
-    if len(labels) > JUDGED:  # at random: a person's labels may come sorted by class
-        generator = torch_generator(seed, "fusion", "judged")
-        some = torch.randperm(len(labels), generator=generator)[:JUDGED]
-        labelled, labels = labelled[some], labels[some]
-    repeats = max(1, math.ceil(ENOUGH / max(1, len(labels))))
+    some = judges(len(labels), seed, "fusion")
+    labelled, labels = labelled[some], labels[some]
     kinds = torch.unique(labels)
     if len(kinds) < 2 or int(torch.bincount(labels)[kinds].min()) < 2:
         return False
     if len(labels) < FEWEST * len(kinds):
         return False
-    fold = deal(labels, FOLDS, repeats, seed)
-    less, more = (_held_out(rows[labelled], labels, fold) for rows in (columns, wider))
+    held = left_out(labels, seed)
+    less, more = (_held_out(rows[labelled], labels, held) for rows in (columns, wider))
     better = more - less
     return float(better.mean()) > ERRORS * float(better.std()) / math.sqrt(len(labels))
 
 
-def _held_out(rows: Tensor, labels: Tensor, fold: Tensor) -> Tensor:
+def _held_out(rows: Tensor, labels: Tensor, held: Tensor) -> Tensor:
     """Return each item's held-out log-likelihood at the best temperature, ``(m,)``."""
-    held = folds(fold, FOLDS)
     every, classes = torch.arange(len(labels)), int(labels.max()) + 1
     logs = told(rows, regressions(rows, every, labels, classes, ~held))
-    right = [(t * logs).log_softmax(dim=2)[:, every, labels] for t in TEMPERATURES]
+    right = [(t * logs).log_softmax(dim=2)[:, every, labels] for t in POWERS]
     each = [(one * held).sum(dim=0) / held.sum(dim=0).clamp_min(1) for one in right]
     best: Tensor = max(each, key=lambda one: float(one.mean()))
     return best

@@ -9,11 +9,16 @@ import torch
 from torch import Tensor
 
 from fedsa.problem import Answers
+from fedsa.transferability.cross_validation import FOLDS, deal, folds
 from fedsa.transferability.logistic import fit as fit_logistic
 from fedsa.transferability.ridge import fit
 
 PENALTY = 10.0
 """1 / C of an L2 logistic regression on features of unit root mean square."""
+ENOUGH = 160
+"""Held-out figures after which folds are not dealt anew."""
+POWERS = torch.logspace(-0.7, 1.3, 41)
+"""Powers that held-out predictions are raised to; the labels tell which is best."""
 
 
 def features(
@@ -119,6 +124,12 @@ def regressions(
     every = (inputs @ basis).expand(len(train), -1, -1)
     found = fit_logistic(every, truth, train.to(inputs.dtype), 1.0 / PENALTY)
     return torch.cat([basis @ found[:, :-1], found[:, -1:]], dim=1)
+
+
+def left_out(labels: Tensor, seed: int) -> Tensor:
+    """Return which labelled rows are held out in turn, ``(B, m)`` bool; fewer take more turns."""
+    repeats = max(1, math.ceil(ENOUGH / max(1, len(labels))))
+    return folds(deal(labels, FOLDS, repeats, seed), FOLDS)
 
 
 def told(rows: Tensor, weights: Tensor) -> Tensor:

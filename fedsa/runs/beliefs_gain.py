@@ -13,16 +13,13 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from fedsa.data.splits import split
 from fedsa.fusion.beliefs import beliefs
 from fedsa.options import FusionOptions
-from fedsa.runs.answers import AnswerStore
 from fedsa.runs.conduct import make_problem
-from fedsa.runs.folder import RunFolder
 from fedsa.runs.intervals import interval
-from fedsa.scenario import parse
+from fedsa.runs.surveyed import numbers, plainly, read
 
 WAYS = {
     "neither": FusionOptions(competence=False, spreading=0.0),
@@ -34,19 +31,16 @@ WAYS = {
 
 def measure(folder: Path, each: int) -> dict[str, float]:
     """Return the share of right beliefs by way, with so many labels of each class."""
-    scenario = parse(RunFolder(folder).config()["scenario"])
-    torch.set_num_threads(scenario.threads)
+    survey = read(folder)
+    scenario = survey.scenario
     task = scenario.task.model_copy(update={"labels_per_class": each, "labelled": None})
     scenario = scenario.model_copy(update={"task": task})
     parts = split(scenario)
     problem = make_problem(scenario, parts)
-    answers = AnswerStore(folder / "answers", len(parts.transfer)).dense()
-    known = [one.id for one in scenario.pool() if one.relevant and one.id in answers]
-    weights = dict.fromkeys(known, 1.0 / len(known))
     hidden = np.setdiff1d(np.arange(len(parts.transfer)), problem.labelled.numpy())
     found = {}
     for way, options in WAYS.items():
-        told = beliefs(problem, answers, weights, options).argmax(dim=1).numpy()
+        told = beliefs(problem, survey.answers, survey.weights, options).argmax(dim=1).numpy()
         found[way] = float((told == parts.truth)[hidden].mean())
     return found
 
@@ -55,10 +49,10 @@ def main() -> None:
     """Print the means over folders as Markdown; gains are over neither, paired by folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--labels", default="1,5,10,60", help="Labels of each class.")
+    parser.add_argument("--labels", default="1,5,10,60", type=numbers, help="Labels of each class.")
     wanted = parser.parse_args()
     print(f"| labels a class | {' | '.join(WAYS)} |\n| --- |{' --- |' * len(WAYS)}")
-    for each in map(int, wanted.labels.split(",")):
+    for each in wanted.labels:
         found: dict[str, list[float]] = defaultdict(list)
         for folder in wanted.folders:
             for way, right in measure(folder, each).items():
@@ -73,4 +67,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

@@ -17,13 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedsa.data.splits import split
 from fedsa.fusion.beliefs import beliefs
 from fedsa.problem import Problem
-from fedsa.runs.answers import AnswerStore
 from fedsa.runs.conduct import make_problem
-from fedsa.runs.folder import RunFolder
-from fedsa.scenario import parse
+from fedsa.runs.surveyed import numbers, plainly, read
 from fedsa.seeding import numpy_generator
 
 DRAWS = 5
@@ -40,13 +37,14 @@ def measure(folder: Path, each: int) -> Iterator[tuple[str, list[float]]]:
     each : int
         Labels a class: of every one, or on average.
     """
-    scenario = parse(RunFolder(folder).config()["scenario"])
-    torch.set_num_threads(scenario.threads)
-    parts = split(scenario)
-    problem, truth = make_problem(scenario, parts), parts.truth
-    answers = AnswerStore(folder / "answers", len(parts.transfer)).dense()
-    knowing = [one.id for one in scenario.pool() if one.relevant and one.id in answers]
-    weights, classes = dict.fromkeys(knowing, 1.0 / len(knowing)), problem.task.outputs
+    survey = read(folder)
+    scenario, truth = survey.scenario, survey.parts.truth
+    problem = make_problem(scenario, survey.parts)
+    classes = problem.task.outputs
+
+    def believe(drawn: Problem, known: Tensor | None) -> Tensor:
+        return beliefs(drawn, survey.answers, survey.weights, known=known)
+
     for way in ("at random", "by class"):
         found = []
         for draw in range(DRAWS):
@@ -58,7 +56,7 @@ def measure(folder: Path, each: int) -> Iterator[tuple[str, list[float]]]:
                 chosen = order[: each * classes]
             where, labels = torch.from_numpy(chosen), torch.from_numpy(truth[chosen])
             drawn = replace(problem, labelled=where, labels=labels, masses=None)
-            found.append(_right(drawn, truth, lambda p, s: beliefs(p, answers, weights, known=s)))
+            found.append(_right(drawn, truth, believe))
         yield way, np.mean(found, axis=0).tolist()
 
 
@@ -79,15 +77,17 @@ def main() -> None:
     """Print a line of Markdown for each folder, draw and number of labels."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--labels", default="6,30", help="Labels of each class, on average.")
+    parser.add_argument(
+        "--labels", default="6,30", type=numbers, help="Labels of each class, on average."
+    )
     wanted = parser.parse_args()
     print(f"| answers | labels a class | drawn | {' | '.join(WAYS)} |\n| --- |{' --- |' * 6}")
     for folder in wanted.folders:
-        for each in map(int, wanted.labels.split(",")):
+        for each in wanted.labels:
             for way, right in measure(folder, each):
                 cells = " | ".join(f"{value:.1f}" for value in right)
                 print(f"| {folder.name} | {each} | {way} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

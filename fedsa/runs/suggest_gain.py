@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from fedsa.data.splits import Split, split
+from fedsa.data.splits import Split
 from fedsa.data.transfer import to_float
 from fedsa.fusion.base import Stage
 from fedsa.fusion.beliefs import beliefs
@@ -28,12 +28,10 @@ from fedsa.fusion.stack import features
 from fedsa.fusion.training import outputs
 from fedsa.problem import Answers
 from fedsa.prototypes.coverage import nearest, typical
-from fedsa.runs.answers import AnswerStore
 from fedsa.runs.conduct import make_problem
-from fedsa.runs.folder import RunFolder
 from fedsa.runs.intervals import interval
 from fedsa.runs.suggest import suggest
-from fedsa.scenario import Scenario, parse
+from fedsa.runs.surveyed import Surveyed, numbers, plainly, read
 from fedsa.seeding import numpy_generator
 
 Chosen = tuple[NDArray[np.int64], NDArray[np.float64] | None]
@@ -94,19 +92,18 @@ WAYS: dict[str, Callable[[Split, Answers, int, int], Chosen]] = {
 }
 
 
-def measure(
-    scenario: Scenario, parts: Split, answers: Answers, chosen: Chosen, steps: int
-) -> tuple[float, float, int]:
+def measure(survey: Surveyed, chosen: Chosen, steps: int) -> tuple[float, float, int]:
     """Return the accuracy of the beliefs on the transfer set and the student's on the test set.
 
     The third is the number of classes that got a label; with no steps there is no student (NaN).
     """
+    scenario, parts, answers = survey.scenario, survey.parts, survey.answers
     order = np.argsort(chosen[0])
     items = chosen[0][order]
     masses = None if chosen[1] is None else chosen[1][order]
     given = replace(parts, labelled=items, labels=parts.truth[items], masses=masses)
     problem = make_problem(scenario, given)
-    weights = _weights(scenario, answers)
+    weights = survey.weights
     hidden = np.setdiff1d(np.arange(len(parts.transfer)), items)
     told = beliefs(problem, answers, weights).argmax(dim=1).numpy()
     right = float((told == parts.truth)[hidden].mean())
@@ -124,22 +121,20 @@ def main() -> None:
     """Print one line a measurement, then a table with intervals and paired differences."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--counts", default="10,30,60")
+    parser.add_argument("--counts", default="10,30,60", type=numbers)
     parser.add_argument("--ways", default=",".join(WAYS))
     parser.add_argument("--steps", type=int, default=1200, help="0: beliefs alone, no student")
     wanted = parser.parse_args()
     found: dict[tuple[int, str], list[tuple[float, float, int]]] = defaultdict(list)
     for folder in wanted.folders:
-        scenario = parse(RunFolder(folder).config()["scenario"])
-        torch.set_num_threads(scenario.threads)
-        parts = split(scenario)
-        answers = AnswerStore(folder / "answers", len(parts.transfer)).dense()
-        for count in map(int, wanted.counts.split(",")):
+        survey = read(folder)
+        seed = survey.scenario.seed
+        for count in wanted.counts:
             for way in wanted.ways.split(","):
-                chosen = WAYS[way.strip()](parts, answers, count, scenario.seed)
-                one = measure(scenario, parts, answers, chosen, wanted.steps)
+                chosen = WAYS[way.strip()](survey.parts, survey.answers, count, seed)
+                one = measure(survey, chosen, wanted.steps)
                 found[count, way.strip()].append(one)
-                print(scenario.seed, count, way, *one, flush=True)
+                print(seed, count, way, *one, flush=True)
     print(table(found))
 
 
@@ -168,10 +163,5 @@ def _columns(answers: Answers) -> NDArray[np.float64]:
     return columns.numpy().astype(np.float64)
 
 
-def _weights(scenario: Scenario, answers: Answers) -> dict[str, float]:
-    known = [one.id for one in scenario.pool() if one.relevant and one.id in answers]
-    return dict.fromkeys(known, 1.0 / len(known))
-
-
 if __name__ == "__main__":
-    main()
+    plainly(main)

@@ -12,7 +12,7 @@ from fedsa.problem import Answers, Problem
 from fedsa.seeding import derive, torch_generator
 from fedsa.selection.base import Evidence
 from fedsa.transferability.cka import cka
-from fedsa.transferability.cross_validation import features, held_out, rms
+from fedsa.transferability.cross_validation import features, held_out, judges, rms
 from fedsa.transferability.leep import leep
 from fedsa.transferability.mutual_information import mutual_information
 from fedsa.transferability.ridge import explained
@@ -22,9 +22,6 @@ SIGHT = 16
 
 EYES = 2
 """Untrained networks whose features are taken."""
-
-JUDGED = 1000
-"""Labels that teachers are judged by, at most: more hardly tell more, and cost their square."""
 
 SHUFFLES = 12
 """Shuffled copies of the labels that show what LEEP says when there is nothing to say."""
@@ -119,12 +116,9 @@ def measure(evidence: Evidence) -> dict[str, Layers]:
 
 
 def _judged(problem: Problem) -> Problem:
-    """Return the problem with :data:`JUDGED` of its labels, drawn at random, if it has more."""
-    if len(problem.labels) <= JUDGED:
-        return problem
-    generator = torch_generator(problem.seed, "selection", "judged")
+    """Return the problem with those of its labels that judge, in their order."""
     mark = torch.zeros(len(problem.labels), dtype=torch.bool)
-    mark[torch.randperm(len(mark), generator=generator)[:JUDGED]] = True
+    mark[judges(len(mark), problem.seed, "selection")] = True
     return _part(problem, mark)
 
 

@@ -19,6 +19,8 @@ from fedsa.seeding import torch_generator
 from fedsa.transferability.logistic import fit_predict
 
 FOLDS = 5
+JUDGED = 1000
+"""Labels that judge, at most: more hardly tell more, and cost their square."""
 STRENGTH = 0.1
 DIRECTIONS = 100
 """Leading directions of a block of features that are kept; with the L2 penalty the rest is idle."""
@@ -144,6 +146,16 @@ def deal(labels: Tensor, folds: int, repeats: int, seed: int) -> Tensor:
             out[repeat, order] = (torch.arange(len(items)) + dealt) % folds
             dealt += len(items)
     return out
+
+
+def judges(count: int, seed: int, purpose: str) -> Tensor:
+    """Return the places of the labels that judge: all, or ``JUDGED`` of them drawn at random.
+
+    At random, as a person's labels may come sorted by class.
+    """
+    if count <= JUDGED:
+        return torch.arange(count)
+    return torch.randperm(count, generator=torch_generator(seed, purpose, "judged"))[:JUDGED]
 
 
 def folds(dealt: Tensor, count: int) -> Tensor:

@@ -19,8 +19,6 @@ from fedsa.task import Classification
 
 ITEMS = 2000
 TRUE = torch.tensor([0.6, 0.3, 0.1])
-
-
 TEN = torch.tensor([3, 2, 2, 1, 1, 1, 1, 1, 1, 1]) / 14
 
 

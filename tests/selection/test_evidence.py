@@ -18,6 +18,7 @@ from fedsa.selection import layers as module
 from fedsa.selection.evidence import EvidenceSelector, gate, strength
 from fedsa.selection.layers import Layers, measure
 from fedsa.selection.simple import BestSingle
+from fedsa.transferability import cross_validation
 
 Maker = Callable[..., Evidence]
 
@@ -85,7 +86,7 @@ def test_of_very_many_labels_a_part_judges(
 
     monkeypatch.setattr(module, "_validate", noted)
     whole = measure(evidence)
-    monkeypatch.setattr(module, "JUDGED", 60)
+    monkeypatch.setattr(cross_validation, "JUDGED", 60)
     part = measure(evidence)
     assert [len(one.labels) for one in seen] == [240, 60]
     judged = seen[1]
