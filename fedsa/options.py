@@ -44,7 +44,10 @@ class TaskOptions(Options):
     items: Positive = 6000
     """Size of the transfer set; the labelled items are among them, with their labels known."""
     label_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.01
-    """Share of the transfer set whose labels are known (drawn by class)."""
+    """Share of the transfer set whose labels are known."""
+    label_draw: Literal["by class", "at random"] = "by class"
+    """How that share is drawn: in proportion to the classes, or regardless of them, as by a person
+    who does not know them yet. Each class has at least one."""
     labels_per_class: Positive | None = None
     """In place of ``label_share``: so many labels of each class of the task."""
     labelled: str | None = None
@@ -76,6 +79,9 @@ class StudentOptions(Options):
     batch: Positive = 128
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0.0)] = 1e-3
+    autocast: Literal["off", "bfloat16"] = "off"
+    """Narrower numbers in the network while it is trained, by ``torch.autocast``; quicker where the
+    processor computes with them."""
 
 
 class SaliencyOptions(Options):

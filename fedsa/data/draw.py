@@ -86,3 +86,29 @@ def take_evenly(
             f"to give; lower it to at most {room.sum()}."
         )
     return take(draw, labels, free, wanted, spread(items, room))
+
+
+def at_random(draw: np.random.Generator, truth: np.ndarray, count: int) -> np.ndarray:
+    """Draw ``count`` items whatever their class; return their indices, sorted.
+
+    Each class gets at least one: the first of it that was not drawn takes the place of the last
+    one drawn whose class has others.
+
+    Parameters
+    ----------
+    draw : np.random.Generator
+        Source of the draw.
+    truth : np.ndarray
+        ``(n,)`` class numbers; each from 0 on occurs.
+    count : int
+        From the number of classes to n.
+    """
+    order = draw.permutation(len(truth))
+    chosen = list(order[:count])
+    have = np.bincount(truth[order[:count]], minlength=truth.max() + 1)
+    for missing in np.flatnonzero(have == 0):
+        gone = max(i for i, item in enumerate(chosen) if have[truth[item]] > 1)
+        have[truth[chosen.pop(gone)]] -= 1
+        chosen.append(order[np.flatnonzero(truth[order] == missing)[0]])
+        have[missing] = 1
+    return np.sort(np.array(chosen))

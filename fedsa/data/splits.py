@@ -12,7 +12,7 @@ import numpy as np
 from fedsa.data import label_file, resolve
 from fedsa.data.allot import in_proportion
 from fedsa.data.dataset import Dataset
-from fedsa.data.draw import class_numbers, content_keys, renumber, take, take_evenly
+from fedsa.data.draw import at_random, class_numbers, content_keys, renumber, take, take_evenly
 from fedsa.data.shards import Shard, draw_shards
 from fedsa.data.transfer import TransferSet
 from fedsa.errors import DataError
@@ -227,7 +227,9 @@ def _labelled(
             f"{least}."
         )
     draw = numpy_generator(seed, "labels")
-    free, wanted = np.arange(len(truth)), np.arange(len(classes))
     even = task.labels_per_class is not None
+    if task.label_draw == "at random" and not even:
+        return at_random(draw, truth, labels)
+    free, wanted = np.arange(len(truth)), np.arange(len(classes))
     each = np.full(len(classes), task.labels_per_class) if even else in_proportion(labels, counts)
     return np.sort(take(draw, truth, free, wanted, each))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from fedsa.fusion.narrow import narrow
 from fedsa.options import StudentOptions
 from fedsa.seeding import torch_generator
 
@@ -42,7 +43,7 @@ def train(
     steps : int
         Optimiser steps.
     options : StudentOptions
-        Batch size, learning rate, weight decay.
+        Batch size, learning rate, weight decay, and how wide the network's numbers are.
     seed, purpose
         Name the stream of batches (see :mod:`fedsa.seeding`).
     rate : float
@@ -73,7 +74,8 @@ def train(
             fresh = items[torch.randperm(len(items), generator=generator)]
             order = torch.cat([order, fresh])
         batch, order = order[: options.batch], order[options.batch :]
-        value = loss(module, batch, step)
+        with narrow(module, options.autocast):
+            value = loss(module, batch, step)
         optimiser.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

@@ -59,4 +59,10 @@ def build(name: str, shape: tuple[int, ...], outputs: int, seed: int) -> nn.Modu
             f"The model '{name}' made a {type(model).__name__}; a factory must return a "
             "torch.nn.Module."
         )
+    model.fedsa_network = True  # type: ignore[assignment]  # told apart from what is put around it
     return model
+
+
+def is_network(module: nn.Module) -> bool:
+    """Return whether :func:`build` made this very module."""
+    return hasattr(module, "fedsa_network")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
 import platform
 import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fedsa.app_folder import FOLDERS, app_folder
+from fedsa.app_folder import FOLDERS
 from fedsa.pools import pool_key
 from fedsa.runs.folder import versions
 from fedsa.scenario import Scenario
+from fedsa.sources import sources
 
 APART = (
     "_app",  # the app's folders as a wheel has them; they are counted by themselves
@@ -49,49 +48,8 @@ def digest(scenario: Scenario, apart: tuple[str, ...] = APART) -> str:
         Beginnings of paths in the library on which it does not depend.
     """
     policy = any(teacher.policy is not None for teacher in scenario.teachers)
-    text = f"{_sources(policy, apart)} {pool_key(scenario)}"
+    text = f"{sources(apart, ('teacher/',) if policy else ())} {pool_key(scenario)}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def sources(apart: tuple[str, ...] = ()) -> str:
-    """Return 16 hex digits that change with the library's code, for what runs no scenario."""
-    return _sources(False, apart)[:16]
-
-
-@cache
-def _sources(policy: bool, apart: tuple[str, ...]) -> str:
-    library, app = Path(__file__).resolve().parents[1], app_folder()
-    found = hashlib.sha256()
-    for path in sorted(library.rglob("*.py")):
-        name = path.relative_to(library).as_posix()
-        if name.startswith(apart) and not (policy and name.startswith("teacher/")):
-            continue
-        found.update(f"{name} {_meaning_of(path)}\n".encode())
-    for folder in FOLDERS:
-        for path in sorted((app / folder).rglob("*.py")):
-            name = path.relative_to(app).as_posix()
-            found.update(f"{name} {_meaning_of(path)}\n".encode())
-    return found.hexdigest()
-
-
-@cache
-def _meaning_of(path: Path) -> str:
-    """Return a file's meaning; sets of parts that are left out share most files."""
-    return meaning(path.read_text(encoding="utf-8"))
-
-
-def meaning(source: str) -> str:
-    """Return Python source without what does not run: comments, docstrings, layout."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [  # type: ignore[attr-defined]
-                one
-                for one in body
-                if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
-            ]
-    return ast.dump(tree)
 
 
 def circumstances() -> dict[str, Any]:

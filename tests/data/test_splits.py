@@ -83,6 +83,17 @@ def test_so_many_labels_of_each_class() -> None:
     assert np.bincount(found.labels).tolist() == [3] * 10
 
 
+def test_labels_drawn_whatever_their_class_do_not_show_the_class_shares() -> None:
+    change = {"label-share": 0.1, "label-draw": "at random"}
+    found = [split(scenario(seed, change)) for seed in (0, 0, 1)]
+    counts = [np.bincount(one.labels, minlength=10) for one in found]
+    assert all(count.sum() == 30 and count.min() > 0 for count in counts)
+    assert counts[0].tolist() == counts[1].tolist() != counts[2].tolist()
+    assert max(np.ptp(count) for count in counts) > 2  # by class each would have three
+    every = split(scenario(0, change | {"labels-per-class": 2}))
+    assert np.bincount(every.labels).tolist() == [2] * 10  # counted by class, not drawn
+
+
 def test_groups_change_the_labels_and_nothing_else() -> None:
     groups = {"even": [f"noise {n}" for n in (8, 0, 2, 4, 6)]}
     groups["odd"] = [f"noise {n}" for n in (1, 3, 5, 7, 9)]

@@ -16,6 +16,7 @@ from fedsa.app_folder import app_root
 from fedsa.few_shot.episodes import episodes
 from fedsa.few_shot.world import world
 from fedsa.runs.folder import write_json
+from fedsa.sources import sources
 from fedsa.tables import code
 from fedsa.tables.few_shot.definition import CELLS, FewShotTable
 from fedsa.tables.few_shot.markdown import markdown
@@ -44,7 +45,7 @@ class Making:
 
     @cached_property
     def _code(self) -> str:
-        return code.sources()
+        return sources()[:16]
 
     def every(self) -> list[tuple[str, int]]:
         """Return setting and seed of each world, measured or not."""

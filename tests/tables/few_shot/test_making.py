@@ -69,7 +69,7 @@ def test_other_code_makes_it_missing_again(
     monkeypatch.setattr(Making, "_measured", lambda self, name, seed: _record(self, name, seed))
     making.make([("few", 0)], lambda _: None)
     assert list(making.missing()) == [("more", 0)]
-    monkeypatch.setattr(made.code, "sources", lambda: "other")
+    monkeypatch.setattr(made, "sources", lambda: "other")
     later = Making(table, [0], tmp_path, "")
     assert list(later.missing()) == [("few", 0), ("more", 0)]
     assert list(later.missing(keep=True)) == [("more", 0)]

@@ -1,0 +1,37 @@
+"""The digest of the sources changes with what they do, and not for a comment."""
+
+from __future__ import annotations
+
+import pytest
+
+from fedsa.sources import meaning, sources
+
+SOURCE = '''
+"""A module."""
+
+def double(x):
+    """Return twice x."""
+    return 2 * x
+'''
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ("    return", "    # why\n    return", True),
+        ("twice x", "two x", True),
+        ('"""A module."""\n', "", True),
+        ("2 * x", "3 * x", False),
+        ("(x)", "(x, y=1)", False),
+    ],
+)
+def test_only_what_runs_has_a_meaning(before: str, after: str, same: bool) -> None:
+    assert before in SOURCE
+    assert (meaning(SOURCE) == meaning(SOURCE.replace(before, after, 1))) is same
+
+
+def test_parts_can_be_left_out_and_kept_after_all() -> None:
+    whole, without = sources(), sources(("teacher",))
+    assert len(whole) == 64 and whole == sources()
+    assert len({whole, without, sources(("teacher",), ("teacher/gateway",))}) == 3
+    assert sources(("teacher",), ("teacher",)) == whole
