@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fedsa.fusion.heads import own_weights
+from fedsa.fusion.heads import own_weights, stack_tells_more
 from fedsa.fusion.shares import shares
 from fedsa.fusion.sight import beside, seen, tells_more
 from fedsa.fusion.spreading import spread
@@ -44,7 +44,8 @@ def beliefs(
     """Return q(y|x) on the transfer set, ``(n, C)``; labelled items have their labels.
 
     Of several heads each has its own, side by side: of classes by the teachers that tell of them
-    (:func:`fedsa.fusion.heads.own_weights`), of values by a ridge regression on all answers.
+    (:func:`fedsa.fusion.heads.own_weights`), by the stack alone where held-out labels ask for that
+    (:func:`fedsa.fusion.heads.stack_tells_more`); of values by a ridge regression on all answers.
 
     Parameters
     ----------
@@ -66,14 +67,36 @@ def beliefs(
         if not part.task.distributions:
             found.append(_values(part, features(answers, weights)))
             continue
-        own = weights if head.label is None else own_weights(part, answers, weights)
-        found.append(_classes(part, answers, own, items, options, known))
+        if head.label is None:
+            found.append(_classes(part, answers, weights, items, options, known))
+        else:
+            found.append(_of_several(part, answers, weights, items, options))
     return found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
 
 def _values(problem: Problem, columns: Tensor) -> Tensor:
     found = ridge(columns, problem.labelled, problem.labels)
     found[problem.labelled] = problem.labels
+    return found
+
+
+def _of_several(
+    problem: Problem,
+    answers: Answers,
+    weights: Mapping[str, float],
+    items: Tensor,
+    options: FusionOptions,
+) -> Tensor:
+    own = own_weights(problem, answers, weights)
+    columns = features(answers, own)
+
+    def whole(problem: Problem) -> Tensor:
+        return _classes(problem, answers, own, items, options, None)
+
+    if not stack_tells_more(problem, columns, whole):
+        return whole(problem)
+    found = regress(columns, problem.labelled, problem.labels, problem.task.outputs)
+    found[problem.labelled] = problem.task.truth(problem.labels)
     return found
 
 

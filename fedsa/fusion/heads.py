@@ -1,14 +1,19 @@
-"""Whom a head listens to: of several heads each has its own teachers, selected for all of them."""
+"""Whom a head of several listens to, of the teachers selected for all of them, and how."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
+from torch import Tensor
 
-from fedsa.fusion.stack import features
+from fedsa.fusion.sight import ERRORS, FEWEST
+from fedsa.fusion.stack import POWERS as SHARPER
+from fedsa.fusion.stack import features, regress
 from fedsa.problem import Answers, Problem
-from fedsa.transferability.cross_validation import held_out
+from fedsa.transferability.cross_validation import FOLDS, deal, folds, held_out
 
 POWERS = (0, 1, 2)
 """How sharply weights follow what a teacher tells of the head; 0 leaves them as they are."""
@@ -47,3 +52,38 @@ def own_weights(
     ]
     blocks = [features(answers, way)[where] for way in ways]
     return ways[int(held_out(blocks, labels, problem.seed).mean(dim=1).argmax())]
+
+
+def stack_tells_more(problem: Problem, columns: Tensor, whole: Callable[[Problem], Tensor]) -> bool:
+    """Whether held-out labels are told better by the stack alone, beyond chance.
+
+    Items that are answered alike are mostly of one class where teachers know the classes. Of a
+    size that they only tell roughly this is not so: what spreads among such items is wrong.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of one head of classes.
+    columns : Tensor
+        ``(n, F)`` the stack's features.
+    whole : Callable[[Problem], Tensor]
+        From a problem with some of the labels to the beliefs ``(n, C)`` that all steps make.
+    """
+    where, labels, classes = problem.labelled, problem.labels, problem.task.outputs
+    if len(labels) < FEWEST * classes or int(torch.bincount(labels, minlength=classes).min()) < 2:
+        return False
+    alone, joint = (torch.zeros(len(labels), classes) for _ in range(2))
+    for held in folds(deal(labels, FOLDS, 1, problem.seed), FOLDS):
+        rest = replace(problem, labelled=where[~held], labels=labels[~held], masses=None)
+        alone[held] = regress(columns, rest.labelled, rest.labels, classes)[where[held]]
+        joint[held] = whole(rest)[where[held]]
+    better = _likely(alone, labels) - _likely(joint, labels)
+    return float(better.mean()) > ERRORS * float(better.std()) / math.sqrt(len(labels))
+
+
+def _likely(beliefs: Tensor, labels: Tensor) -> Tensor:
+    """Return each label's log-likelihood ``(m,)`` under beliefs that are as sharp as is best."""
+    logs, every = beliefs.clamp_min(1e-6).log(), torch.arange(len(labels))
+    each = [(power * logs).log_softmax(dim=1)[every, labels] for power in SHARPER]
+    best: Tensor = max(each, key=lambda one: float(one.mean()))
+    return best

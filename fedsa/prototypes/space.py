@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fedsa.task import Task
+from fedsa.task import Several, Task
 
 
 class Prototypes(nn.Module):
@@ -39,12 +39,14 @@ class Prototypes(nn.Module):
 
 
 class TaskHead(nn.Module):
-    """A task as emissions over prototypes, with a linear remainder that starts at nothing.
+    """A task as emissions over prototypes, with a linear remainder.
 
     ``log sum_m a_m(x) E[m, y] + (W phi(x) + b)_y``: the first term is the task among the shared
     prototypes, in closed form; the second is what adaptation finds that no mixture of
-    prototypes can say. Where answers are values the first term is the mixture's log-odds; several
-    heads are several tables of emissions side by side, over the same prototypes.
+    prototypes can say. It starts at nothing, but at random where several heads share the
+    prototypes: what these hardly tell apart would else be learnt late. Where answers are values
+    the first term is the mixture's log-odds; several heads are several tables of emissions side by
+    side.
 
     Parameters
     ----------
@@ -59,7 +61,8 @@ class TaskHead(nn.Module):
         self.space, self.task = space, task
         self.scores = nn.Parameter(torch.zeros(space.centres.shape[0], task.outputs))
         self.remainder = nn.Linear(space.centres.shape[1], task.outputs)
-        nn.init.zeros_(self.remainder.weight)
+        if not isinstance(task, Several):
+            nn.init.zeros_(self.remainder.weight)
         nn.init.zeros_(self.remainder.bias)
 
     @property

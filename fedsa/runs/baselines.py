@@ -156,8 +156,9 @@ class Baselines:
             if name == SINGLE and evidence is not None:
                 selector = EvidenceSelector(SelectionOptions())
                 each = [dict(selector.select(part).weights) for _, part in evidence.parts()]
+                options = self.scenario.fusion
                 self._jobs[name] = self._executor.submit(
-                    _train_each, problem, answers, each, self.test, threads
+                    _train_each, problem, answers, each, self.test, threads, options
                 )
                 continue
             if name in OPEN:
@@ -210,12 +211,13 @@ def _train_each(
     weights: Sequence[Mapping[str, float]],
     test: tuple[Tensor, Tensor],
     threads: int,
+    options: FusionOptions,
 ) -> Measured:
     """Train a student for each head alone, each with the whole budget and its own teachers."""
     torch.set_num_threads(threads)
     raw = []
     for alone, own in zip(problem.alone(), weights, strict=True):
-        fused = PrototypeFusion().fit(alone, answers, own, Stage(), {})
+        fused = PrototypeFusion(options).fit(alone, answers, own, Stage(), {})
         raw.append(outputs(fused.student, test[0]))
     return _measured(problem.task, torch.cat(raw, dim=1), test[1])
 

@@ -15,7 +15,8 @@ from fedsa.errors import RunError
 from fedsa.fusion import FUSIONS
 from fedsa.fusion.base import Fused, Stage
 from fedsa.fusion.beliefs import beliefs
-from fedsa.fusion.heads import own_weights
+from fedsa.fusion.heads import own_weights, stack_tells_more
+from fedsa.fusion.stack import features, regress
 from fedsa.fusion.training import outputs
 from fedsa.fusion.values import filled, units
 from fedsa.models import build
@@ -217,3 +218,46 @@ def test_a_head_listens_to_the_teacher_that_knows_it(made: tuple[Problem, Answer
     truths = head.labels(truth)[LABELS:]
     right = [float((rows.argmax(dim=1) == truths).float().mean()) for rows in (about, plain)]
     assert right[0] > right[1] + 0.1
+
+
+def judged(made: tuple[Problem, Answers, Tensor], right: float, labels: int = LABELS) -> bool:
+    """Whether the stack is taken alone where the other way gives the truth so much probability."""
+    problem, answers, truth = made
+    (_, digit), *_ = problem.parts()
+    digits = truth[:, 0].long()
+    few = replace(digit, labelled=digit.labelled[:labels], labels=digit.labels[:labels])
+
+    def whole(rest: Problem) -> Tensor:
+        assert 0 < len(rest.labelled) < labels  # it never sees all labels
+        found = torch.full((ITEMS, 10), (1.0 - right) / 9)
+        return found.scatter(1, digits[:, None], right)
+
+    return stack_tells_more(few, features(answers, dict.fromkeys(answers, 0.25)), whole)
+
+
+def test_the_stack_is_taken_alone_where_held_out_labels_ask_for_it(
+    made: tuple[Problem, Answers, Tensor],
+) -> None:
+    assert judged(made, 0.1)  # what knows nothing
+    assert judged(made, 0.001)  # what is wrong, and no sharpening makes right
+    assert not judged(made, 0.99)
+    assert not judged(made, 0.1, labels=25)  # too few to tell
+
+
+def test_a_head_that_takes_the_stack_alone_has_its_beliefs(
+    made: tuple[Problem, Answers, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, answers, _ = made
+    weights = dict.fromkeys(answers, 0.25)
+    found = []
+    for alone in (True, False):
+        monkeypatch.setattr("fedsa.fusion.beliefs.stack_tells_more", lambda *_, alone=alone: alone)
+        found.append(beliefs(problem, answers, weights, OPTIONS))
+    (_, digit), *_ = problem.parts()
+    own = own_weights(digit, answers, weights)
+    stack = regress(features(answers, own), digit.labelled, digit.labels, 10)
+    hidden = torch.arange(LABELS, ITEMS)
+    assert torch.allclose(found[0][hidden, :10], stack[hidden])
+    assert not torch.allclose(found[1][hidden, :10], stack[hidden], atol=0.01)
+    assert torch.equal(found[0][:, 10:], found[1][:, 10:])
+    assert torch.equal(found[0][:LABELS, :10].argmax(dim=1), digit.labels)
