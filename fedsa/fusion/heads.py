@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from fedsa.fusion.sight import ERRORS, FEWEST
-from fedsa.fusion.stack import POWERS as SHARPER
+from fedsa.fusion.sight import FEWEST, beyond_chance, likelihood
 from fedsa.fusion.stack import features, regress
 from fedsa.problem import Answers, Problem
 from fedsa.transferability.cross_validation import FOLDS, deal, folds, held_out
@@ -77,13 +75,8 @@ def stack_tells_more(problem: Problem, columns: Tensor, whole: Callable[[Problem
         rest = replace(problem, labelled=where[~held], labels=labels[~held], masses=None)
         alone[held] = regress(columns, rest.labelled, rest.labels, classes)[where[held]]
         joint[held] = whole(rest)[where[held]]
-    better = _likely(alone, labels) - _likely(joint, labels)
-    return float(better.mean()) > ERRORS * float(better.std()) / math.sqrt(len(labels))
-
-
-def _likely(beliefs: Tensor, labels: Tensor) -> Tensor:
-    """Return each label's log-likelihood ``(m,)`` under beliefs that are as sharp as is best."""
-    logs, every = beliefs.clamp_min(1e-6).log(), torch.arange(len(labels))
-    each = [(power * logs).log_softmax(dim=1)[every, labels] for power in SHARPER]
-    best: Tensor = max(each, key=lambda one: float(one.mean()))
-    return best
+    every = torch.ones(1, len(labels), dtype=torch.bool)
+    less, more = (
+        likelihood(found.clamp_min(1e-6).log()[None], labels, every) for found in (joint, alone)
+    )
+    return beyond_chance(more - less)

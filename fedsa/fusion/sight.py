@@ -73,14 +73,32 @@ def tells_more(columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor,
         return False
     held = left_out(labels, seed)
     less, more = (_held_out(rows[labelled], labels, held) for rows in (columns, wider))
-    better = more - less
-    return float(better.mean()) > ERRORS * float(better.std()) / math.sqrt(len(labels))
+    return beyond_chance(more - less)
+
+
+def beyond_chance(better: Tensor) -> bool:
+    """Whether differences of held-out labels, ``(m,)``, are above zero by ``ERRORS``."""
+    return float(better.mean()) > ERRORS * float(better.std()) / math.sqrt(len(better))
 
 
 def _held_out(rows: Tensor, labels: Tensor, held: Tensor) -> Tensor:
-    """Return each item's held-out log-likelihood at the best temperature, ``(m,)``."""
     every, classes = torch.arange(len(labels)), int(labels.max()) + 1
-    logs = told(rows, regressions(rows, every, labels, classes, ~held))
+    return likelihood(told(rows, regressions(rows, every, labels, classes, ~held)), labels, held)
+
+
+def likelihood(logs: Tensor, labels: Tensor, held: Tensor) -> Tensor:
+    """Return each item's mean held-out log-likelihood at the best temperature, ``(m,)``.
+
+    Parameters
+    ----------
+    logs : Tensor
+        ``(B, m, C)`` log-probabilities, of each fold on all items.
+    labels : Tensor
+        ``(m,)`` classes.
+    held : Tensor
+        ``(B, m)`` bool, what each fold holds out.
+    """
+    every = torch.arange(len(labels))
     right = [(t * logs).log_softmax(dim=2)[:, every, labels] for t in POWERS]
     each = [(one * held).sum(dim=0) / held.sum(dim=0).clamp_min(1) for one in right]
     best: Tensor = max(each, key=lambda one: float(one.mean()))

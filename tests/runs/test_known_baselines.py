@@ -15,7 +15,7 @@ from fedsa.models import build
 from fedsa.options import StudentOptions
 from fedsa.problem import Answers, Problem
 from fedsa.runs import known_baselines
-from fedsa.runs.baselines import TEACHERLESS, Baselines
+from fedsa.runs.baselines import Baselines
 from fedsa.runs.known_baselines import keep, place, read
 from fedsa.scenario import parse
 from fedsa.task import Classification
@@ -109,7 +109,3 @@ def test_what_is_not_whole_is_not_known(cache: Path) -> None:
     blocked = cache / "file"
     blocked.write_text("")
     keep(blocked / "two.json", 0.5)  # the run goes on
-
-
-def test_those_that_are_kept_need_no_answers() -> None:
-    assert set(TEACHERLESS) == {"scratch", "fixmatch", "self_training", "supervised"}
