@@ -41,6 +41,11 @@ class TaskOptions(Options):
         default_factory=dict
     )
     """Coarse classes in place of ``classes``: each a name and the data's classes that it joins."""
+    also: dict[str, Annotated[tuple[str, ...], Field(min_length=1, strict=False)]] = Field(
+        default_factory=dict
+    )
+    """What else teachers may call a class of the task: a class, and its other names. The members of
+    a group are names of it anyway."""
     items: Positive = 6000
     """Size of the transfer set; the labelled items are among them, with their labels known."""
     label_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.01
@@ -124,6 +129,8 @@ class FusionOptions(Options):
     """Weight of the entropy of the mean responsibility, which keeps all prototypes in use."""
     competence: bool = True
     """Whether a teacher's answers count by how sure it is around the item (per prototype)."""
+    names: bool = True
+    """Whether what teachers call their classes counts, where these are names of the task's."""
     sight: bool = True
     """Whether the items themselves count beside the answers, where the labels show that they tell
     more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -120,11 +120,24 @@ class Answers(Mapping[str, Tensor]):
         By teacher.
     graded : Collection[str]
         The teachers whose answers are values, each column of its own, in place of distributions.
+    names : Mapping[str, Sequence[str]] | None
+        What those teachers call their classes that tell it, in the order of the columns.
     """
 
-    def __init__(self, answers: Mapping[str, Tensor], graded: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        answers: Mapping[str, Tensor],
+        graded: Collection[str] = (),
+        names: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._answers = {name: answers[name] for name in sorted(answers)}
         self.graded = frozenset(graded) & set(self._answers)
+        told = names or {}
+        self.names = {
+            name: tuple(told[name])
+            for name in self._answers
+            if name in told and name not in self.graded
+        }
 
     def __getitem__(self, teacher: str) -> Tensor:
         return self._answers[teacher]
@@ -154,7 +167,12 @@ class Answers(Mapping[str, Tensor]):
                 rows = answers.masked_fill((marks[name] == 0)[:, None], torch.nan)
                 if not bool(torch.isnan(rows[:, 0]).all()):
                     kept[name] = rows
-        return Answers(kept, self.graded)
+        return Answers(kept, self.graded, self.names)
+
+    def of(self, teachers: Collection[str]) -> Answers:
+        """Return the answers of some of the teachers."""
+        kept = {name: answers for name, answers in self._answers.items() if name in teachers}
+        return Answers(kept, self.graded, self.names)
 
     def covered(self, weights: Mapping[str, float]) -> Tensor:
         """Return the ``(k,)`` indices of items that a teacher with positive weight answered."""

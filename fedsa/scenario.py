@@ -240,6 +240,7 @@ def _task_faults(task: TaskOptions) -> list[str]:
         faults.append(f"task.groups: the class '{twice}' is named twice; each goes into one group.")
     if len(task.groups) == 1:
         faults.append("task.groups: at least two groups are needed.")
+    faults += _also_faults(task)
     count = len(task.classes or task.groups)
     labels = task.labels(count)
     if task.labels_per_class is not None:
@@ -254,6 +255,24 @@ def _task_faults(task: TaskOptions) -> list[str]:
             f"leaves a class of {count} without an example; raise it to at least "
             f"{count / task.items:.4f}."
         )
+    return faults
+
+
+def _also_faults(task: TaskOptions) -> list[str]:
+    """Return what is wrong with the classes' other names, as far as the classes are known here."""
+    own = tuple(task.groups) or task.classes
+    faults = [
+        f"task.also: there is no class '{name}' in the task; its classes are {', '.join(own)}."
+        for name in task.also
+        if own and name not in own
+    ]
+    if task.also and task.heads:
+        faults.append("task.also: other names go with classification, not with heads.")
+    names = [name for others in task.also.values() for name in others]
+    faults += [
+        f"task.also: '{twice}' is named twice; it can be the name of one class only."
+        for twice in sorted({name for name in names if names.count(name) > 1})
+    ]
     return faults
 
 

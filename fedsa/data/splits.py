@@ -46,6 +46,8 @@ class Split:
     classes : tuple[str, ...]
         The task's classes; none where it has several heads, and then all labels are float32 tables
         of the heads' columns.
+    also : tuple[tuple[str, ...], ...]
+        What else teachers may call each of the classes.
     shards : Mapping[str, Shard]
         Private data by the teacher's id, in the pool's order; ready-made teachers have none.
     licence : str
@@ -67,6 +69,7 @@ class Split:
     test_inputs: np.ndarray
     test_labels: np.ndarray
     classes: tuple[str, ...]
+    also: tuple[tuple[str, ...], ...]
     shards: Mapping[str, Shard]
     licence: str = "unknown"
     target: Task | None = None
@@ -77,7 +80,7 @@ class Split:
     @property
     def task(self) -> Task:
         """What is predicted."""
-        return self.target or Classification(self.classes)
+        return self.target or Classification(self.classes, self.also)
 
 
 def split(scenario: Scenario) -> Split:
@@ -95,6 +98,11 @@ def split(scenario: Scenario) -> Split:
     task, seed = scenario.task, scenario.seed
     data = resolve(task.data)
     wanted, classes, places = _targets(data, task)
+    if strange := sorted(set(task.also) - set(classes)):
+        raise DataError(
+            f"task.also: there is no class '{strange[0]}' in the task; its classes are "
+            f"{', '.join(classes)}."
+        )
     heads = _heads(data, task)
     tested, chosen = _test(data, wanted, task.test_items, seed)
     test_inputs = (data.test_inputs if tested else data.inputs)[chosen]
@@ -115,6 +123,7 @@ def split(scenario: Scenario) -> Split:
         test_inputs=test_inputs,
         test_labels=places[renumber(test_labels, wanted)],
         classes=classes,
+        also=tuple((*task.groups.get(name, ()), *task.also.get(name, ())) for name in classes),
         shards=draw_shards(
             [one for one in scenario.pool() if one.file is None], seed, {task.data: data}, used
         ),
@@ -128,6 +137,7 @@ def split(scenario: Scenario) -> Split:
             truth=known[picked],
             test_labels=(_columns(data, heads, test=True) if tested else known)[chosen],
             classes=(),
+            also=(),
             target=heads,
         )
     parts = _hold_out(parts, scenario.certificate.labels, seed)

@@ -9,6 +9,7 @@ FUSIONS = Registry(
         "multi-head": "fedsa.fusion.multihead:MultiHead",
         "stacking": "fedsa.fusion.stacking:Stacking",
         "consensus": "fedsa.fusion.consensus:Consensus",
+        "by-name": "fedsa.fusion.by_name:ByName",
         "b-plus": "fedsa.fusion.bplus:BPlus",
         "cvae": "fedsa.fusion.cvae:VariationalFusion",
         "scratch": "fedsa.fusion.scratch:Scratch",

@@ -61,7 +61,8 @@ class Pool:
             self.progress(f"answers of {name}")
             rows = CompactAnswers.encode(teacher.predict(items), form).dense()
             found[name] = torch.from_numpy(rows)
-        return Answers(found)
+        told = {name: teacher.card.classes for name, teacher in self.teachers.items()}
+        return Answers(found, names={name: own for name, own in told.items() if own is not None})
 
     def looks(self, method: str) -> dict[str, CompactMaps]:
         """Return every teacher's compact maps of the probe items; they are made once."""

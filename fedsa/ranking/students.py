@@ -8,7 +8,6 @@ from dataclasses import replace
 from fedsa.fusion.base import Stage
 from fedsa.fusion.prototypes import PrototypeFusion
 from fedsa.options import SelectionOptions
-from fedsa.problem import Answers
 from fedsa.ranking.estimates import Scores, Stand, evidence, with_parts
 from fedsa.ranking.pool import Pool
 from fedsa.selection.looks import SaliencySelector
@@ -71,7 +70,7 @@ def students(
         place = tuple(sorted((n, round(w, 9)) for n, w in weights.items() if w > 0))
         if place not in known:
             pool.progress(f"student by {name}")
-            answers = Answers({n: pool.answers[n] for n, _ in place})
+            answers = pool.answers.of([n for n, _ in place])
             fused = PrototypeFusion(pool.scenario.fusion).fit(
                 problem, answers, dict(place), Stage(), {}
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,14 @@ class AnswerStore:
         """Return those of ``indices`` that ``teacher`` has not answered yet, in their order."""
         return indices[~self.asked(teacher)[indices]]
 
-    def add(self, teacher: str, indices: NDArray[np.int32], answers: CompactAnswers) -> None:
-        """Keep a teacher's answers.
+    def add(
+        self,
+        teacher: str,
+        indices: NDArray[np.int32],
+        answers: CompactAnswers,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        """Keep a teacher's answers, and what it calls its classes where it tells.
 
         Raises
         ------
@@ -86,9 +93,11 @@ class AnswerStore:
             If the teacher's answers changed their width, form or kind.
         """
         width = answers.values.shape[1]
-        own = {"form": answers.form, "width": width}
+        own: dict[str, Any] = {"form": answers.form, "width": width}
         if answers.kind != "distributions":
             own["kind"] = answers.kind
+        if names is not None and len(names) == width:
+            own["names"] = list(names)
         about = self.folder / f"{teacher}.json"
         marks_path = self.folder / f"{teacher}.marks.npy"
         if not about.exists():
@@ -99,7 +108,7 @@ class AnswerStore:
             np.save(marks_path, np.zeros(self.items, dtype=np.bool_), allow_pickle=False)
             write_json(about, own)
         known = self._about(teacher)
-        if known != own:
+        if any(known.get(key) != own.get(key) for key in ("form", "width", "kind")):
             raise ResumeError(
                 f"The teacher '{teacher}' answered with {known['width']} classes as "
                 f"{known['form']} before and now with {width} as {answers.form}: start a new run, "
@@ -120,11 +129,14 @@ class AnswerStore:
         among : NDArray[np.bool_] | None
             ``(items,)`` marks; answers on other items are left out.
         """
-        out, graded = {}, set()
+        out, graded, names = {}, set(), {}
         for teacher in self.teachers():
-            kind = self._about(teacher).get("kind", "distributions")
+            about = self._about(teacher)
+            kind = about.get("kind", "distributions")
             if kind == "values":
                 graded.add(teacher)
+            if "names" in about:
+                names[teacher] = about["names"]
             marks = self.asked(teacher)
             if among is not None:
                 marks &= among
@@ -135,7 +147,7 @@ class AnswerStore:
                 compact = CompactAnswers(np.array(values[where]), kind)
                 rows[torch.from_numpy(where)] = torch.from_numpy(compact.dense())
             out[teacher] = rows
-        return Answers(out, graded)
+        return Answers(out, graded, names)
 
     def _about(self, teacher: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / f"{teacher}.json").read_text("utf-8"))

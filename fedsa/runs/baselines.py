@@ -34,6 +34,7 @@ FUSED = {
     "uniform": "multi-head",
     "best_single": "multi-head",
     "stacking": "stacking",
+    "by_name": "by-name",
     "fedmd": "consensus",
     "bplus": "b-plus",
     "fixmatch": "fixmatch",

@@ -246,6 +246,7 @@ class Inquiry:
         if not isinstance(request, Predict):
             return
         if isinstance(reply, Predicted):
-            self.store.add(name, request.indices, reply.answers)
+            names = self.exchange.cards[name].classes
+            self.store.add(name, request.indices, reply.answers, names)
         elif isinstance(reply, Failure):
             self.exchange.allowance.refused(name, "predict", reply.code)

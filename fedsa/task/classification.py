@@ -12,9 +12,18 @@ from fedsa.task.base import Head
 
 @dataclass(frozen=True)
 class Classification:
-    """One of ``classes``; answers are distributions over them, the metric is accuracy."""
+    """One of ``classes``; answers are distributions over them, the metric is accuracy.
+
+    Parameters
+    ----------
+    classes : tuple[str, ...]
+        Their names.
+    also : tuple[tuple[str, ...], ...]
+        What else teachers may call each of them; without, nothing.
+    """
 
     classes: tuple[str, ...]
+    also: tuple[tuple[str, ...], ...] = ()
     kind: str = "classification"
     invariant: bool = True
     distributions: bool = True
@@ -29,6 +38,12 @@ class Classification:
     def names(self) -> tuple[str, ...]:
         """Names of the outputs: the classes."""
         return self.classes
+
+    @property
+    def known_as(self) -> tuple[tuple[str, ...], ...]:
+        """Every name of each class, its own first."""
+        others = self.also or ((),) * len(self.classes)
+        return tuple((name, *more) for name, more in zip(self.classes, others, strict=True))
 
     @property
     def heads(self) -> tuple[Head, ...]:
