@@ -106,6 +106,18 @@ def test_faults_of_the_task_come_at_once() -> None:
     assert found[3].startswith("task.labels-per-class: 6 labels of each of 2 classes")
 
 
+def test_other_names_are_of_classes_that_there_are_and_of_one_each() -> None:
+    task = {
+        "classes": ["cat", "dog"],
+        "also": {"cat": ["tom", "pet"], "dog": ["pet"], "cow": ["ox"]},
+    }
+    found = faults({"name": "x", "task": task})
+    assert list(found) == [
+        "task.also: there is no class 'cow' in the task; its classes are cat, dog.",
+        "task.also: 'pet' is named twice; it can be the name of one class only.",
+    ]
+
+
 def test_an_empty_group_is_refused() -> None:
     (fault,) = faults({"name": "x", "task": {"groups": {"a": [], "b": ["1"]}}})
     assert fault.startswith("task.groups.a:")

@@ -100,12 +100,18 @@ def test_groups_change_the_labels_and_nothing_else() -> None:
     fine = split(scenario(0, None, {"items": 50}))
     coarse = split(scenario(0, {"groups": groups, "labels-per-class": 4}, {"items": 50}))
     assert coarse.classes == ("even", "odd")
+    assert coarse.task.known_as == tuple((name, *own) for name, own in groups.items())
     assert coarse.transfer.hash == fine.transfer.hash
     assert np.array_equal(coarse.truth, fine.truth % 2)
     assert np.array_equal(coarse.test_labels, fine.test_labels % 2)
     assert np.bincount(coarse.labels).tolist() == [4, 4]
     assert np.array_equal(coarse.labels, coarse.truth[coarse.labelled])
     assert np.array_equal(coarse.shards["t0"].labels, fine.shards["t0"].labels)
+
+
+def test_a_class_may_have_other_names() -> None:
+    found = split(scenario(0, {"also": {"noise 3": ["hiss", "hum"]}}))
+    assert found.task.known_as[2:4] == (("noise 2",), ("noise 3", "hiss", "hum"))
 
 
 def test_classes_of_no_group_are_left_out() -> None:
@@ -227,6 +233,11 @@ def test_label_noise_changes_its_share_of_labels(share: float) -> None:
         ({"items": 8}, {}, "none of the class"),
         ({"labels-per-class": 31}, {}, "task.labels-per-class: 31 .* there are 30 of the class"),
         ({"groups": {"a": ["noise 1"], "b": ["cat"]}}, {}, "task.groups: 'cat' is not a class"),
+        (
+            {"also": {"cat": ["tom"]}},
+            {},
+            "task.also: there is no class 'cat' in .* noise 0",
+        ),
         ({}, {"items": 3701}, "want 3701 private items of 'noise'.* give only 3700"),
         ({}, {"classes-each": 11}, "'t0': classes-each: 11 must be from 2 to the 10"),
         ({}, {"classes": ["noise 1"]}, "'t0': classes: at least two classes"),

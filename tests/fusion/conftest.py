@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
@@ -43,6 +43,16 @@ def answer(truth: Tensor, known: list[int], seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     evidence = 5.0 * (truth[:, None] == torch.tensor(known)).float()
     return (evidence + torch.randn(evidence.shape, generator=generator)).softmax(dim=1)
+
+
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def with_names(case: Case, answers: Answers | None = None) -> Case:
+    """Return the case where classes have names, which the teachers of ``KNOWN`` tell."""
+    told = {teacher: [WORDS[digit] for digit in known] for teacher, known in KNOWN.items()}
+    answers = Answers(case.answers if answers is None else answers, names=told)
+    return replace(case, problem=replace(case.problem, task=Classification(WORDS)), answers=answers)
 
 
 @pytest.fixture(scope="session")

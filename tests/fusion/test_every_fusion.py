@@ -12,7 +12,7 @@ from fedsa.fusion import FUSIONS
 from fedsa.fusion.base import Fused, Stage
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers
-from tests.fusion.conftest import ITEMS, Case
+from tests.fusion.conftest import ITEMS, Case, with_names
 
 OPTIONS = FusionOptions(prototypes=16)
 EVEN = {"even": 1 / 3, "high": 1 / 3, "low": 1 / 3}
@@ -30,6 +30,9 @@ def fit(
     state: Mapping[str, Tensor] | None = None,
 ) -> Fused:
     answers = case.answers if answers is None else answers
+    if name == "by-name":  # the others are told none: they must do without
+        case = with_names(case, answers)
+        answers = case.answers
     return FUSIONS.get(name)(OPTIONS).fit(case.problem, answers, weights, stage, state or {})
 
 

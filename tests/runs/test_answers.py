@@ -26,6 +26,18 @@ def indices(*items: int) -> np.ndarray:
     return np.array(items, dtype=np.int32)
 
 
+def test_names_are_kept_where_they_fit(tmp_path: Path) -> None:
+    store = AnswerStore(tmp_path, ITEMS)
+    for teacher, names in {"told": ["cat", "dog"], "none": None, "short": ["cat"]}.items():
+        for part in (indices(0, 2), indices(1)):
+            store.add(teacher, part, CompactAnswers.encode(rows(len(part), 2, 0)), names)
+    again = AnswerStore(tmp_path, ITEMS).dense()
+    assert again.names == {"told": ("cat", "dog")}
+    marks = dict.fromkeys(again, torch.ones(ITEMS))
+    assert again.among(marks).names == again.of(["told", "none"]).names == again.names
+    assert again.of(["none"]).names == {}
+
+
 batches = st.lists(
     st.tuples(
         st.sampled_from(["a", "b.c", "d"]),

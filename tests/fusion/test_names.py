@@ -1,0 +1,177 @@
+"""What teachers say under the task's own names, and when that counts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedsa.fusion.beliefs import beliefs
+from fedsa.fusion.names import borne_out, places, strangers, suffice, told_by_name
+from fedsa.fusion.stack import features, regress
+from fedsa.options import FusionOptions
+from fedsa.problem import Answers
+from fedsa.task import Classification
+from tests.fusion.conftest import ITEMS, KNOWN, WORDS, Case, answer, with_names
+
+EVEN = dict.fromkeys(KNOWN, 1 / 3)
+OFF = FusionOptions(names=False)
+
+
+def few(case: Case, each: int) -> Case:
+    """Return the case with so many labels of each class."""
+    problem = case.problem
+    kept = torch.cat([(problem.labels == c).nonzero()[:each, 0] for c in range(10)])
+    fewer = replace(problem, labelled=problem.labelled[kept], labels=problem.labels[kept])
+    return replace(case, problem=fewer)
+
+
+def right(case: Case, rows: torch.Tensor) -> float:
+    hidden = torch.ones(ITEMS, dtype=torch.bool)
+    hidden[case.problem.labelled] = False
+    return float((rows.argmax(dim=1) == case.truth)[hidden].float().mean())
+
+
+def test_spelling_does_not_matter_and_numbers_are_no_names() -> None:
+    every = {"tshirttop": 0, "anklebootmens": 1}
+    names = ["T-shirt / top", "7", "ANKLE_BOOT (men's)", "", "t-shirt"]
+    expected = torch.tensor([[1.0, 0], [0, 0], [0, 1], [0, 0], [0, 0]])
+    assert torch.equal(places(every, names), expected)
+
+
+def test_the_mean_is_over_those_who_have_the_class(case: Case) -> None:
+    named = with_names(few(case, 1))
+    told = told_by_name(named.problem, named.answers, EVEN)
+    assert told is not None and bool(told.known.all())
+    have = {word: [t for t, known in KNOWN.items() if WORDS.index(word) in known] for word in WORDS}
+    sure = {
+        teacher: borne_out(named.problem, named.answers[teacher], torch.eye(10)[KNOWN[teacher]])
+        for teacher in KNOWN
+    }
+    rows = torch.zeros(ITEMS, 10)
+    for column, (word, teachers) in enumerate(have.items()):
+        for teacher in teachers:
+            own = KNOWN[teacher].index(WORDS.index(word))
+            rows[:, column] += sure[teacher] * named.answers[teacher][:, own]
+        rows[:, column] /= sum(sure[teacher] for teacher in teachers)
+    torch.testing.assert_close(told.rows, rows / rows.sum(dim=1, keepdim=True))
+
+
+def test_names_tell_more_than_a_label_of_each_class(case: Case) -> None:
+    unsure = {t: rows.sqrt().softmax(dim=1) for t, rows in case.answers.items()}
+    generator = torch.Generator().manual_seed(1)
+    for rows in unsure.values():
+        rows += 0.3 * torch.rand(rows.shape, generator=generator)
+        rows /= rows.sum(dim=1, keepdim=True)
+    named = with_names(few(case, 1), Answers(unsure))
+    without = beliefs(named.problem, named.answers, EVEN, OFF)
+    found = beliefs(named.problem, named.answers, EVEN)
+    assert right(named, found) > right(named, without) + 0.05
+    assert torch.equal(without, beliefs(named.problem, Answers(named.answers), EVEN))
+    torch.testing.assert_close(found.sum(dim=1), torch.ones(ITEMS))
+    where = named.problem.labelled
+    assert torch.equal(found[where].argmax(dim=1), named.problem.labels)
+
+
+def test_who_misuses_names_is_not_believed(case: Case) -> None:
+    """A teacher that calls its classes by each other's names: four labels of them refute it."""
+    named = with_names(few(case, 1))
+    turned = dict(named.answers.names) | {"low": [WORDS[d] for d in (1, 2, 3, 4, 0)]}
+    lying = Answers(named.answers, names=turned)
+    place = places({word: column for column, word in enumerate(WORDS)}, turned["low"])
+    assert borne_out(named.problem, lying["low"], place) < 0.05
+    told = told_by_name(named.problem, lying, EVEN)
+    honest = told_by_name(named.problem, lying.of(["even", "high"]), EVEN)
+    assert told is not None and honest is not None
+    assert torch.equal(told.rows, honest.rows)
+    assert told.known.tolist() == [digit in KNOWN["even"] + KNOWN["high"] for digit in range(10)]
+
+
+@given(st.floats(0.0, 1.0), st.integers(0, 6))
+def test_the_odds_by_their_definition(p: float, labels: int) -> None:
+    class _Problem:
+        labelled = torch.arange(labels)
+        labels_ = torch.zeros(labels, dtype=torch.long)
+
+    problem = _Problem()
+    problem.labels = problem.labels_  # type: ignore[attr-defined]
+    rows = torch.tensor([[p, (1 - p) / 2, (1 - p) / 2]]).repeat(8, 1)
+    odds = 4.0 * (0.9 * 3 * p + 0.1) ** labels
+    found = borne_out(problem, rows, torch.eye(3))  # type: ignore[arg-type]
+    assert found == pytest.approx(odds / (1 + odds), rel=1e-3, abs=1e-6)
+
+
+def test_labels_overrule_names(case: Case) -> None:
+    """All teachers mean by two names the other, and all else is as it is called."""
+    swapped = list(WORDS)
+    swapped[0], swapped[1] = swapped[1], swapped[0]
+    told = {t: [swapped[digit] for digit in known] for t, known in KNOWN.items()}
+    problem = with_names(case).problem
+    rows = Answers(case.answers, names=told)
+    found = told_by_name(problem, rows, EVEN)
+    # A teacher whose names are mostly right may pass for honest; held-out labels tell.
+    assert found is None or not suffice(found, problem, features(rows, EVEN))
+    plain = right(case, beliefs(problem, rows, EVEN, OFF))
+    assert right(case, beliefs(problem, rows, EVEN)) > plain - 0.02
+
+
+def test_a_class_without_a_name_has_an_even_share(case: Case) -> None:
+    named = with_names(few(case, 1))
+    fewer = named.answers.of(["low"])
+    told = told_by_name(named.problem, fewer, EVEN)
+    assert told is not None and told.known.tolist() == [True] * 5 + [False] * 5
+    torch.testing.assert_close(told.rows.sum(dim=1), torch.ones(ITEMS))
+    torch.testing.assert_close(told.rows[:, 5:], torch.full((ITEMS, 5), 0.1))
+    assert not suffice(told, named.problem, features(fewer, EVEN))
+
+
+def test_other_names_and_members_of_a_class_count(case: Case) -> None:
+    """Five coarse classes of two digits each: their members' names are theirs."""
+    pairs = tuple(WORDS[2 * k : 2 * k + 2] for k in range(5))
+    task = Classification(tuple("ABCDE"), pairs)
+    assert task.known_as[1] == ("B", "two", "three")
+    named = with_names(few(case, 1))
+    problem = replace(named.problem, task=task, labels=named.problem.labels // 2)
+    told = told_by_name(problem, named.answers, EVEN)
+    assert told is not None and bool(told.known.all())
+    hits = (told.rows.argmax(dim=1) == case.truth // 2).float().mean()
+    assert float(hits) > 0.8
+
+
+def test_strange_names_are_noticed_and_silence_is_not(case: Case) -> None:
+    named = with_names(case)
+    assert not strangers(named.problem, named.answers, EVEN)
+    other = Answers(case.answers, names={t: [f"kind {d}" for d in range(5)] for t in KNOWN})
+    assert strangers(named.problem, other, EVEN)
+    assert not strangers(named.problem, case.answers, EVEN)
+    numbers = Answers(case.answers, names={t: ["1", "2", "3", "4", "5"] for t in KNOWN})
+    assert not strangers(named.problem, numbers, EVEN)
+    mostly = Answers(case.answers, names={"low": ["a"] * 5})
+    assert not strangers(named.problem, mostly, EVEN)
+    assert strangers(named.problem, mostly, {"low": 0.6, "even": 0.4})
+
+
+def test_where_names_are_strange_the_items_are_looked_at(case: Case) -> None:
+    """Teachers of letters answer at random about digits; one label of each class is too few."""
+    fewer = with_names(few(case, 1))
+    generator = torch.Generator().manual_seed(0)
+    noise = {t: torch.rand(ITEMS, 5, generator=generator).softmax(dim=1) for t in KNOWN}
+    told = Answers(noise, names={t: list("abcde") for t in KNOWN})
+    blind = beliefs(fewer.problem, told, EVEN, FusionOptions(sight=False))
+    assert right(fewer, beliefs(fewer.problem, told, EVEN)) > right(fewer, blind) + 0.2
+
+
+def test_a_lean_regression_leaves_what_is_known_before(case: Case) -> None:
+    """With useless columns, or one label, the prediction is a power of what was known."""
+    before = answer(case.truth, list(range(10)), seed=3).log()
+    columns = features(case.answers, EVEN)
+    where, labels = case.problem.labelled[:1], case.problem.labels[:1]
+    found = regress(columns, where, labels, 10, before, lean=True)
+    agree = (found.argmax(dim=1) == before.argmax(dim=1)).float().mean()
+    assert float(agree) > 0.97
+    power = (found.log()[:, :1] - found.log()[:, 1:2]) / (before[:, :1] - before[:, 1:2])
+    assert math.isclose(float(power.median()), 2.0, abs_tol=0.3)
