@@ -7,6 +7,7 @@ STRATEGIES = Registry(
     {
         "best_single": "strategies.best_single:strategy",
         "bplus": "strategies.bplus:strategy",
+        "by_name": "strategies.by_name:strategy",
         "fedmd": "strategies.fedmd:strategy",
         "fedsa": "strategies.fedsa:strategy",
         "hoang": "strategies.hoang:strategy",

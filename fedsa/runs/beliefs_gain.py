@@ -1,4 +1,4 @@
-"""What competence and spreading give the beliefs: ``python -m fedsa.runs.beliefs_gain FOLDER...``.
+"""What each step gives the beliefs: ``python -m fedsa.runs.beliefs_gain FOLDER...``.
 
 FOLDERs are surveys (``fedsa suggest-labels --answers FOLDER --seed N``) or finished runs of any
 scenario that asked every teacher about everything. Labels are drawn by class; the teachers that the
@@ -22,10 +22,11 @@ from fedsa.runs.intervals import interval
 from fedsa.runs.surveyed import numbers, plainly, read
 
 WAYS = {
-    "neither": FusionOptions(competence=False, spreading=0.0),
-    "competence": FusionOptions(spreading=0.0),
-    "spreading": FusionOptions(competence=False),
-    "both": FusionOptions(),
+    "neither": FusionOptions(names=False, competence=False, spreading=0.0),
+    "competence": FusionOptions(names=False, spreading=0.0),
+    "spreading": FusionOptions(names=False, competence=False),
+    "both": FusionOptions(names=False),
+    "names": FusionOptions(),
 }
 
 

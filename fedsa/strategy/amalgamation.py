@@ -19,6 +19,7 @@ from torch import nn
 
 from fedsa.errors import AllTeachersGone
 from fedsa.fusion.base import Fusion, Stage
+from fedsa.fusion.names import strangers
 from fedsa.problem import Problem
 from fedsa.runs.checkpoint import Checkpoints
 from fedsa.runs.memory import Memory
@@ -30,8 +31,14 @@ from fedsa.strategy.inquiry import Inquiry
 from fedsa.strategy.looking import Looking
 from fedsa.strategy.post import Sent
 from fedsa.strategy.wiring import Wiring
+from fedsa.task import Classification
 
 __all__ = ["AllTeachersGone", "Amalgamation"]
+
+_STRANGE = (
+    "No teacher calls a class by a name of the task's: if only the spelling differs, give theirs "
+    "in task.also, and their answers will tell more."
+)
 
 
 class Amalgamation(Strategy):
@@ -247,6 +254,11 @@ class Amalgamation(Strategy):
         with memory.timed("saliency"):
             chosen = checked(self.selector.select(evidence), evidence.teachers)
         memory.selection = chosen
+        task = self.problem.task
+        if isinstance(task, Classification) and strangers(
+            self.problem, evidence.answers, chosen.weights
+        ):
+            self.observe("note", sentence=_STRANGE)
         self.observe(
             "selection",
             round=server_round,

@@ -23,16 +23,23 @@ APART = (
     "few_shot",
     "launcher",
     "ranking",
+    "runs/beliefs_gain.py",
     "runs/compare.py",
     "runs/finished.py",
     "runs/intervals.py",
     "runs/report",
+    "runs/shares_gain.py",
+    "runs/suggest.py",
+    "runs/suggest_gain.py",
+    "runs/surveyed.py",
     "tables",
     "teacher/gateway",
     "teacher/policy",
 )
 """What of the library starts runs, shows results or serves real institutions, or measures outside
 runs: no figure of a simulation depends on it (but for teachers with a policy)."""
+OF_SEVERAL = ("fusion/heads.py", "fusion/values.py", "task/several.py", "task/values.py")
+"""What only a task of several heads, or a teacher of another kind than classes, is served by."""
 
 
 def digest(scenario: Scenario, apart: tuple[str, ...] = APART) -> str:
@@ -48,6 +55,8 @@ def digest(scenario: Scenario, apart: tuple[str, ...] = APART) -> str:
         Beginnings of paths in the library on which it does not depend.
     """
     policy = any(teacher.policy is not None for teacher in scenario.teachers)
+    several = bool(scenario.task.heads) or any(t.task or t.file for t in scenario.teachers)
+    apart = apart if several else (*apart, *OF_SEVERAL)
     text = f"{sources(apart, ('teacher/',) if policy else ())} {pool_key(scenario)}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

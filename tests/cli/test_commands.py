@@ -34,7 +34,7 @@ def test_help(fedsa: Fedsa, command: list[str], told: list[str]) -> None:
 def test_lists(fedsa: Fedsa) -> None:
     code, said = fedsa("strategies")
     assert code == 0
-    known = ("fedsa", "uniform", "random", "best_single", "fedmd", "stacking", "bplus")
+    known = ("fedsa", "uniform", "random", "best_single", "fedmd", "stacking", "bplus", "by_name")
     assert [name for name in known if f"\n{name} " not in said] == []
     code, said = fedsa("data")
     assert code == 0 and "fashion-mnist-mini" in said and "in the wheel" in said

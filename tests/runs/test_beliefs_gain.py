@@ -1,4 +1,4 @@
-"""What competence and spreading give is measured on hidden items only, and paired by folder."""
+"""What each step gives is measured on hidden items only, and paired by folder."""
 
 from __future__ import annotations
 
@@ -46,11 +46,14 @@ def test_gains_are_paired_by_folder(
 ) -> None:
     """Gains of 1 and 3 points: mean 2, half of the interval t(.975, 1) = 12.7 times 1."""
     made = {
-        "a": {"neither": 0.50, "competence": 0.51, "spreading": 0.50, "both": 0.52},
-        "b": {"neither": 0.60, "competence": 0.63, "spreading": 0.60, "both": 0.62},
+        "a": {"neither": 0.50, "competence": 0.51, "spreading": 0.50, "both": 0.52, "names": 0.6},
+        "b": {"neither": 0.60, "competence": 0.63, "spreading": 0.60, "both": 0.62, "names": 0.7},
     }
     monkeypatch.setattr(beliefs_gain, "measure", lambda folder, each: made[folder.name])
     monkeypatch.setattr(sys, "argv", ["beliefs_gain", "a", "b", "--labels", "5"])
     beliefs_gain.main()
     line = capsys.readouterr().out.splitlines()[-1]
-    assert line == "| 5 | 55.0 | 57.0 (+2.0 ± 12.7) | 55.0 (+0.0 ± 0.0) | 57.0 (+2.0 ± 0.0) |"
+    assert (
+        line
+        == "| 5 | 55.0 | 57.0 (+2.0 ± 12.7) | 55.0 (+0.0 ± 0.0) | 57.0 (+2.0 ± 0.0) | 65.0 (+10.0 ± 0.0) |"
+    )

@@ -1,0 +1,60 @@
+"""What institutions call their classes reaches the fusion; names that fit nothing are noted."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fedsa.data.splits import split
+from fedsa.problem import Problem
+from fedsa.runs.conduct import make_problem
+from tests.strategy.conftest import LocalGrid, scenario
+from tests.strategy.harness import Events, make
+
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+@pytest.fixture
+def named(pool: Path, tmp_path: Path) -> Path:
+    """The pool, whose institutions call the digits by words."""
+    folder = shutil.copytree(pool, tmp_path / "pool")
+    for path in folder.glob("*/teacher.toml"):
+        line, rest = re.split(r"(?m)(?<=\])$", path.read_text(encoding="utf-8"), maxsplit=1)
+        assert "classes" in line
+        told = re.sub(r'"(\d)"', lambda digit: f'"{WORDS[int(digit[1])]}"', line)
+        path.write_text(told + rest, encoding="utf-8")
+    return folder
+
+
+def test_names_come_with_the_answers(named: Path, tmp_path: Path) -> None:
+    options = scenario(
+        task={"also": {str(n): [word.upper()] for n, word in enumerate(WORDS)}},
+        student={"steps": 8},
+    )
+    events = Events()
+    strategy = make(make_problem(options, split(options)), tmp_path / "run", events, options)
+    strategy.start(LocalGrid(named), num_rounds=1)
+    told = strategy.inquiry.store.dense().names
+    assert told["low"] == WORDS[:5] and sorted(told) == ["even", "high", "low"]
+    assert events.of("note") == []
+
+
+def test_strange_names_are_noted(problem: Problem, named: Path, tmp_path: Path) -> None:
+    """To a task whose classes are figures, words are strange; where both are, nothing is said."""
+    events = Events()
+    make(problem, tmp_path / "run", events, scenario(student={"steps": 8})).start(
+        LocalGrid(named), num_rounds=1
+    )
+    (note,) = events.of("note")
+    assert "task.also" in note["sentence"]
+
+
+def test_figures_are_no_names(problem: Problem, pool: Path, tmp_path: Path) -> None:
+    events = Events()
+    make(problem, tmp_path / "run", events, scenario(student={"steps": 8})).start(
+        LocalGrid(pool), num_rounds=1
+    )
+    assert events.of("note") == []
