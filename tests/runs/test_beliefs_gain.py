@@ -53,7 +53,5 @@ def test_gains_are_paired_by_folder(
     monkeypatch.setattr(sys, "argv", ["beliefs_gain", "a", "b", "--labels", "5"])
     beliefs_gain.main()
     line = capsys.readouterr().out.splitlines()[-1]
-    assert (
-        line
-        == "| 5 | 55.0 | 57.0 (+2.0 ± 12.7) | 55.0 (+0.0 ± 0.0) | 57.0 (+2.0 ± 0.0) | 65.0 (+10.0 ± 0.0) |"
-    )
+    cells = ["5", "55.0", "57.0 (+2.0 ± 12.7)", "55.0 (+0.0 ± 0.0)", "57.0 (+2.0 ± 0.0)"]
+    assert line == f"| {' | '.join(cells)} | 65.0 (+10.0 ± 0.0) |"

@@ -30,10 +30,8 @@ def named(pool: Path, tmp_path: Path) -> Path:
 
 
 def test_names_come_with_the_answers(named: Path, tmp_path: Path) -> None:
-    options = scenario(
-        task={"also": {str(n): [word.upper()] for n, word in enumerate(WORDS)}},
-        student={"steps": 8},
-    )
+    also = {str(n): [word.upper()] for n, word in enumerate(WORDS)}
+    options = scenario(task={"also": also}, student={"steps": 8})
     events = Events()
     strategy = make(make_problem(options, split(options)), tmp_path / "run", events, options)
     strategy.start(LocalGrid(named), num_rounds=1)
