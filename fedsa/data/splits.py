@@ -46,12 +46,12 @@ class Split:
     classes : tuple[str, ...]
         The task's classes; none where it has several heads, and then all labels are float32 tables
         of the heads' columns.
-    also : tuple[tuple[str, ...], ...]
-        What else teachers may call each of the classes.
     shards : Mapping[str, Shard]
         Private data by the teacher's id, in the pool's order; ready-made teachers have none.
     licence : str
         Licence of the task's data.
+    also : tuple[tuple[str, ...], ...]
+        What else teachers may call each of the classes; without, nothing.
     target : Task | None
         Several heads; None for a classification.
     masses : np.ndarray | None
@@ -69,9 +69,9 @@ class Split:
     test_inputs: np.ndarray
     test_labels: np.ndarray
     classes: tuple[str, ...]
-    also: tuple[tuple[str, ...], ...]
     shards: Mapping[str, Shard]
     licence: str = "unknown"
+    also: tuple[tuple[str, ...], ...] = ()
     target: Task | None = None
     masses: np.ndarray | None = None
     held_inputs: np.ndarray | None = None
