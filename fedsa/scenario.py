@@ -24,6 +24,7 @@ from fedsa.options import (
     TeacherOptions,
 )
 from fedsa.saliency import QUERY_ONLY
+from fedsa.task.classification import plain
 
 
 class Scenario(Options):
@@ -268,10 +269,16 @@ def _also_faults(task: TaskOptions) -> list[str]:
     ]
     if task.also and task.heads:
         faults.append("task.also: other names go with classification, not with heads.")
-    names = [name for others in task.also.values() for name in others]
+    whose: dict[str, set[str]] = {}
+    every = [(name, (name,)) for name in own] + [*task.groups.items(), *task.also.items()]
+    for owner, names in every:
+        for name in names:
+            whose.setdefault(plain(name) or name, set()).add(owner)
     faults += [
-        f"task.also: '{twice}' is named twice; it can be the name of one class only."
-        for twice in sorted({name for name in names if names.count(name) > 1})
+        f"task.also: '{name}' is named for {' and '.join(sorted(whose[plain(name) or name]))}; it "
+        "can be the name of one class only."
+        for name in sorted({name for names in task.also.values() for name in names})
+        if len(whose[plain(name) or name]) > 1
     ]
     return faults
 

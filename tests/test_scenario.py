@@ -114,8 +114,11 @@ def test_other_names_are_of_classes_that_there_are_and_of_one_each() -> None:
     found = faults({"name": "x", "task": task})
     assert list(found) == [
         "task.also: there is no class 'cow' in the task; its classes are cat, dog.",
-        "task.also: 'pet' is named twice; it can be the name of one class only.",
+        "task.also: 'pet' is named for cat and dog; it can be the name of one class only.",
     ]
+    groups = {"low": ["Coat"], "high": ["Sandal"]}
+    (fault,) = faults({"name": "x", "task": {"groups": groups, "also": {"high": ["coat"]}}})
+    assert fault.startswith("task.also: 'coat' is named for high and low")
 
 
 def test_an_empty_group_is_refused() -> None:

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fedsa.fusion.heads import own_weights, stack_tells_more
-from fedsa.fusion.names import strangers, suffice, told_by_name
+from fedsa.fusion.names import hold, strangers, told_by_name
 from fedsa.fusion.shares import shares
-from fedsa.fusion.sight import beside, enough, seen, tells_more
+from fedsa.fusion.sight import FEWEST, beside, seen, tells_more
 from fedsa.fusion.spreading import spread
 from fedsa.fusion.stack import features, regress, ridge
 from fedsa.options import FusionOptions
@@ -60,7 +60,8 @@ def beliefs(
         Whether competence counts, whether items are looked at, and how far beliefs spread.
     known : Tensor | None
         ``(C,)`` the class shares of the transfer set, of a single classification, in place of what
-        :func:`fedsa.fusion.shares.shares` makes of labels and answers.
+        :func:`fedsa.fusion.shares.shares` makes of labels and answers. Where names tell all classes
+        (:mod:`fedsa.fusion.names`) nothing is calibrated to shares.
     """
     options = options or FusionOptions()
     items, found = torch.unique(torch.cat([answers.covered(weights), problem.labelled])), []
@@ -112,22 +113,26 @@ def _classes(
     classes, where, labels = problem.task.outputs, problem.labelled, problem.labels
     truth = F.one_hot(labels, classes).to(torch.float32)
     plain = features(answers, weights)
-    told = told_by_name(problem, answers, weights) if options.names else None
-    if told is not None and suffice(told, problem, plain):
-        found = regress(plain, where, labels, classes, told.logs, lean=True)
-        found[where] = truth
-        return found
     columns = plain
     if options.competence:
         a = torch.zeros(len(plain), options.prototypes)
         a[items] = clusters(plain[items], options.prototypes, problem.seed)
         columns = features(answers, weights, competence(answers, a, weights))
+    told = told_by_name(problem, answers, weights) if options.names else None
     if options.sight:
         sight = seen(problem)
         wider = beside(columns, sight)
-        blind = options.names and not enough(labels) and strangers(problem, answers, weights)
+        few = len(labels) < FEWEST * len(torch.unique(labels))
+        blind = options.names and few and strangers(problem, answers, weights)
         if blind or tells_more(columns, wider, where, labels, problem.seed):
             columns, plain = wider, beside(plain, sight)
+            told = None  # who has to look for himself hears nothing that is worth a name
+    if told is not None and not hold(told, problem, columns):
+        told = None
+    if told is not None and told.whole:
+        found = regress(columns, where, labels, classes, told.logs, lean=True)
+        found[where] = truth
+        return found
     prior = shares(problem, plain, items) if known is None else known
     before = None if told is None else told.logs
     stack = calibrate(regress(columns, where, labels, classes, before), prior, items)

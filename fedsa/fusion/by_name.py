@@ -23,6 +23,8 @@ class ByName:
     one_shot = True
     """Each call spends the whole budget; see :class:`fedsa.fusion.base.Fusion`."""
 
+    heeds_names = True
+
     def __init__(self, options: FusionOptions | None = None) -> None:
         self.options = options or FusionOptions()
 

@@ -16,10 +16,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fedsa.fusion.sight import beyond_chance, enough, held_out, likelihood
-from fedsa.fusion.stack import left_out, regress
+from fedsa.fusion.sight import FEWEST, beyond_chance, likelihood
+from fedsa.fusion.stack import left_out, regress, regressions
+from fedsa.fusion.stack import told as without
 from fedsa.problem import Answers, Problem
 from fedsa.task import Classification
+from fedsa.task.classification import plain
 from fedsa.transferability.cross_validation import judges
 
 ASTRAY = 0.1
@@ -34,9 +36,14 @@ class Told(NamedTuple):
     """What answers say under the names of the task's classes."""
 
     rows: Tensor
-    """``(n, C)`` float32 on the simplex; a class that nobody names has an even share of all."""
+    """``(n, C)`` float32 on the simplex; an even share where nobody who has the name answered."""
     known: Tensor
     """``(C,)`` bool: which classes somebody names."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every class is named."""
+        return bool(self.known.all())
 
     @property
     def logs(self) -> Tensor:
@@ -76,18 +83,18 @@ def told_by_name(problem: Problem, answers: Answers, weights: Mapping[str, float
     mean = torch.where(weight > 0, mass / weight.clamp_min(1e-12), 0.0).clamp(0.0, 1.0)
     # Names of one class may mean the same, or parts of it: either, as if independent, is between.
     either = 1.0 - torch.exp((1.0 - mean).clamp_min(1e-6).log() @ owner)
-    known = (weight.amax(dim=0) @ owner) > 0
-    total = either.sum(dim=1, keepdim=True)
-    shares = torch.where(total > 0, either / total.clamp_min(1e-12), known / known.sum())
+    known = (weight @ owner) > 0  # by item: who was not asked about it does not deny it
+    count, total = known.sum(dim=1, keepdim=True), either.sum(dim=1, keepdim=True)
+    shares = torch.where(total > 0, either / total.clamp_min(1e-12), 1.0 / count.clamp_min(1))
     even = 1.0 / task.outputs
-    return Told(torch.where(known, shares * known.sum() * even, even), known)
+    return Told(torch.where(known, shares * count * even, even), known.any(dim=0))
 
 
-def suffice(told: Told, problem: Problem, columns: Tensor) -> bool:
-    """Whether all classes are named, and held-out labels are not told better without names.
+def hold(told: Told, problem: Problem, columns: Tensor) -> bool:
+    """Whether held-out labels do not speak against the names: are not told better without them.
 
     Beyond chance, as for sight (:func:`fedsa.fusion.sight.tells_more`); labels that are too few to
-    be held out do not speak against the names.
+    be held out do not speak.
 
     Parameters
     ----------
@@ -98,37 +105,50 @@ def suffice(told: Told, problem: Problem, columns: Tensor) -> bool:
     columns : Tensor
         ``(n, F)`` the stack's features, which tell without names.
     """
-    if not bool(told.known.all()):
-        return False
     some = judges(len(problem.labels), problem.seed, "fusion")
     where, labels = problem.labelled[some], problem.labels[some]
-    if not enough(labels):
+    several = torch.bincount(labels)[labels] > 1
+    where, labels = where[several], labels[several]
+    kinds = len(torch.unique(labels))
+    if kinds < 2 or len(labels) < FEWEST * kinds:
         return True
     rows, logs, held = columns[where], told.logs[where], left_out(labels, problem.seed)
 
     def beside(kept: Tensor) -> Tensor:
         index = kept.nonzero()[:, 0]
-        return regress(rows, index, labels[index], problem.task.outputs, logs, lean=True)
+        return regress(rows, index, labels[index], problem.task.outputs, logs, lean=told.whole)
 
-    with_names = torch.stack([beside(~out) for out in held]).clamp_min(1e-6).log()
-    without = held_out(rows, labels, held)
-    return not beyond_chance(without - likelihood(with_names, labels, held))
+    every = torch.arange(len(labels))
+    known = torch.stack([beside(~out) for out in held]).clamp_min(1e-6).log()
+    alone = without(rows, regressions(rows, every, labels, int(labels.max()) + 1, ~held))
+    # Each at its best temperature, at which names that say nothing look careful: so hits count too.
+    worse = likelihood(alone, labels, held) - likelihood(known, labels, held)
+    fewer = _hits(alone, labels, held) - _hits(known, labels, held)
+    return not (beyond_chance(worse) or beyond_chance(fewer))
 
 
 def strangers(problem: Problem, answers: Answers, weights: Mapping[str, float]) -> bool:
-    """Whether the teachers, by weight most of them, tell names, and none is one of the task's."""
+    """Whether the teachers, by weight most of them, tell names, and none is one of the task's.
+
+    A task whose own classes have no names, or the same figures as a teacher's, has no strangers.
+    """
     task = problem.task
     assert isinstance(task, Classification), "only classes have names"
     every, _ = _names(task)
-    total = sum(weights.get(teacher, 0.0) for teacher in answers)
-    tell = 0.0
+    total, tell = sum(weights.get(teacher, 0.0) for teacher in answers), 0.0
     for teacher, names in answers.names.items():
         weight = weights.get(teacher, 0.0)
-        if weight > 0 and any(_plain(name) for name in names):
-            if bool(places(every, names).any()):
+        if weight > 0 and any(plain(name) for name in names):
+            if bool(places(every, names).any()) or set(names) & set(task.classes):
                 return False
             tell += weight
-    return tell > total / 2
+    return bool(every) and tell > total / 2
+
+
+def _hits(logs: Tensor, labels: Tensor, held: Tensor) -> Tensor:
+    """Return how often each label is told right when held out, ``(m,)``."""
+    hits = (logs.argmax(dim=2) == labels) & held
+    return hits.sum(dim=0) / held.sum(dim=0).clamp_min(1)
 
 
 def places(every: Mapping[str, int], names: Sequence[str]) -> Tensor:
@@ -146,7 +166,7 @@ def places(every: Mapping[str, int], names: Sequence[str]) -> Tensor:
     """
     found = torch.zeros(len(names), len(every))
     for row, name in enumerate(names):
-        if (column := every.get(_plain(name))) is not None:
+        if (column := every.get(plain(name))) is not None:
             found[row, column] = 1.0
     return found
 
@@ -175,16 +195,19 @@ def borne_out(problem: Problem, answers: Tensor, place: Tensor) -> float:
 
 
 def _names(task: Classification) -> tuple[dict[str, int], Tensor]:
-    """Return a column for each name of the task's classes, and whose it is, ``(K, C)``."""
+    """Return a column for each name of the task's classes, and whose it is, ``(K, C)``.
+
+    A class's own name is its own, whoever else is called so; a name that two classes claim alike
+    says nothing.
+    """
     owners: dict[str, int] = {}
-    for number, names in enumerate(task.known_as):
-        owners |= {plain: number for name in names if (plain := _plain(name))}
+    own = [plain(name) for name in task.classes]
+    others = [(plain(name), number) for number, more in enumerate(task.also) for name in more]
+    for name, number in [*zip(own, range(len(own)), strict=True), *others]:
+        claims = {n for called, n in others if called == name}
+        claims = {n for n, called in enumerate(own) if called == name} or claims
+        if name and claims == {number}:
+            owners[name] = number
     owner = torch.zeros(len(owners), task.outputs)
     owner[torch.arange(len(owners)), torch.tensor(list(owners.values()), dtype=torch.long)] = 1.0
     return {name: column for column, name in enumerate(owners)}, owner
-
-
-def _plain(name: str) -> str:
-    """Return a name's letters and digits; nothing where there is no letter."""
-    kept = "".join(sign for sign in name.casefold() if sign.isalnum())
-    return kept if any(sign.isalpha() for sign in kept) else ""

@@ -66,6 +66,7 @@ class PrototypeFusion:
 
     def __init__(self, options: FusionOptions | None = None) -> None:
         self.options = options or FusionOptions()
+        self.heeds_names = self.options.names
 
     def fit(
         self,

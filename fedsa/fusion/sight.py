@@ -66,19 +66,14 @@ def tells_more(columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor,
     """
     some = judges(len(labels), seed, "fusion")
     labelled, labels = labelled[some], labels[some]
-    if not enough(labels):
-        return False
-    held = left_out(labels, seed)
-    less, more = (held_out(rows[labelled], labels, held) for rows in (columns, wider))
-    return beyond_chance(more - less)
-
-
-def enough(labels: Tensor) -> bool:
-    """Whether labels, ``(m,)`` classes, can be held out to judge by."""
     kinds = torch.unique(labels)
     if len(kinds) < 2 or int(torch.bincount(labels)[kinds].min()) < 2:
         return False
-    return len(labels) >= FEWEST * len(kinds)
+    if len(labels) < FEWEST * len(kinds):
+        return False
+    held = left_out(labels, seed)
+    less, more = (_held_out(rows[labelled], labels, held) for rows in (columns, wider))
+    return beyond_chance(more - less)
 
 
 def beyond_chance(better: Tensor) -> bool:
@@ -86,8 +81,7 @@ def beyond_chance(better: Tensor) -> bool:
     return float(better.mean()) > ERRORS * float(better.std()) / math.sqrt(len(better))
 
 
-def held_out(rows: Tensor, labels: Tensor, held: Tensor) -> Tensor:
-    """Return what regressions on ``(m, F)`` labelled rows tell of them: :func:`likelihood`."""
+def _held_out(rows: Tensor, labels: Tensor, held: Tensor) -> Tensor:
     every, classes = torch.arange(len(labels)), int(labels.max()) + 1
     return likelihood(told(rows, regressions(rows, every, labels, classes, ~held)), labels, held)
 

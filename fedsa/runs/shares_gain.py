@@ -18,12 +18,15 @@ import torch
 from torch import Tensor
 
 from fedsa.fusion.beliefs import beliefs
+from fedsa.options import FusionOptions
 from fedsa.problem import Problem
 from fedsa.runs.conduct import make_problem
 from fedsa.runs.surveyed import numbers, plainly, read
 from fedsa.seeding import numpy_generator
 
 DRAWS = 5
+WITHOUT_NAMES = FusionOptions(names=False)
+"""Beliefs by names are not calibrated to shares."""
 WAYS = "counted", "even", "told", "true"
 
 
@@ -43,7 +46,7 @@ def measure(folder: Path, each: int) -> Iterator[tuple[str, list[float]]]:
     classes = problem.task.outputs
 
     def believe(drawn: Problem, known: Tensor | None) -> Tensor:
-        return beliefs(drawn, survey.answers, survey.weights, known=known)
+        return beliefs(drawn, survey.answers, survey.weights, WITHOUT_NAMES, known)
 
     for way in ("at random", "by class"):
         found = []

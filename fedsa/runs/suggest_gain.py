@@ -105,7 +105,7 @@ def measure(survey: Surveyed, chosen: Chosen, steps: int) -> tuple[float, float,
     problem = make_problem(scenario, given)
     weights = survey.weights
     hidden = np.setdiff1d(np.arange(len(parts.transfer)), items)
-    told = beliefs(problem, answers, weights).argmax(dim=1).numpy()
+    told = beliefs(problem, answers, weights, scenario.fusion).argmax(dim=1).numpy()
     right = float((told == parts.truth)[hidden].mean())
     classes = len(np.unique(given.labels))
     if not steps:

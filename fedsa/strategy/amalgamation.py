@@ -254,9 +254,11 @@ class Amalgamation(Strategy):
         with memory.timed("saliency"):
             chosen = checked(self.selector.select(evidence), evidence.teachers)
         memory.selection = chosen
-        task = self.problem.task
-        if isinstance(task, Classification) and strangers(
-            self.problem, evidence.answers, chosen.weights
+        if (
+            server_round == 1
+            and getattr(self.fusion, "heeds_names", False)
+            and isinstance(self.problem.task, Classification)
+            and strangers(self.problem, evidence.answers, chosen.weights)
         ):
             self.observe("note", sentence=_STRANGE)
         self.observe(

@@ -38,7 +38,7 @@ APART = (
 )
 """What of the library starts runs, shows results or serves real institutions, or measures outside
 runs: no figure of a simulation depends on it (but for teachers with a policy)."""
-OF_SEVERAL = ("fusion/heads.py", "fusion/values.py", "task/several.py", "task/values.py")
+OF_SEVERAL = ("fusion/heads.py", "task/several.py", "task/values.py")
 """What only a task of several heads, or a teacher of another kind than classes, is served by."""
 
 

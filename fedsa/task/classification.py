@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -69,3 +70,14 @@ class Classification:
     def metric(self, raw: Tensor, target: Tensor) -> float:
         """Accuracy, a fraction in [0, 1]."""
         return float((raw.argmax(dim=1) == target).double().mean())
+
+
+def plain(name: str) -> str:
+    """Return a name's letters, marks and digits, whatever their case; nothing without a letter.
+
+    So names that are spelt alike are found alike, and numbers, which classes are called by that
+    have no names, are none.
+    """
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    kept = "".join(sign for sign in folded if unicodedata.category(sign)[0] in "LMN")
+    return kept if any(sign.isalpha() for sign in kept) else ""

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedsa.fusion.beliefs import beliefs
-from fedsa.fusion.names import borne_out, places, strangers, suffice, told_by_name
+from fedsa.fusion.names import _names, borne_out, hold, places, strangers, told_by_name
 from fedsa.fusion.stack import features, regress
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers
 from fedsa.task import Classification
+from fedsa.task.classification import plain
 from tests.fusion.conftest import ITEMS, KNOWN, WORDS, Case, answer, with_names
 
 EVEN = dict.fromkeys(KNOWN, 1 / 3)
@@ -91,6 +92,52 @@ def test_who_misuses_names_is_not_believed(case: Case) -> None:
     assert told.known.tolist() == [digit in KNOWN["even"] + KNOWN["high"] for digit in range(10)]
 
 
+def test_who_was_not_asked_about_an_item_does_not_deny_it(case: Case) -> None:
+    """'high' alone knows 7 and 9, and answers half of the items."""
+    half = case.answers["high"].clone()
+    asked = (torch.arange(ITEMS) % 2 == 0) | torch.isin(torch.arange(ITEMS), case.problem.labelled)
+    half[~asked] = torch.nan
+    named = with_names(case, Answers({**case.answers, "high": half}))
+    told = told_by_name(named.problem, named.answers, EVEN)
+    assert told is not None and told.whole
+    torch.testing.assert_close(told.rows.sum(dim=1), torch.ones(ITEMS))
+    torch.testing.assert_close(
+        told.rows[~asked][:, [7, 9]], torch.full((int((~asked).sum()), 2), 0.1)
+    )
+    whole = told_by_name(named.problem, with_names(case).answers, EVEN)
+    assert whole is not None
+    torch.testing.assert_close(told.rows[asked], whole.rows[asked], atol=1e-3, rtol=0)
+
+
+def test_names_do_not_hide_what_is_seen(case: Case) -> None:
+    """Answers at random under the right names; three labels a class tell the items' look."""
+    generator = torch.Generator().manual_seed(0)
+    noise = {t: torch.rand(ITEMS, 5, generator=generator).softmax(dim=1) for t in KNOWN}
+    named = with_names(case, Answers(noise))
+    found = right(named, beliefs(named.problem, named.answers, EVEN))
+    assert found > right(named, beliefs(named.problem, named.answers, EVEN, OFF)) - 0.02
+
+
+def test_a_class_with_one_label_does_not_silence_the_others(case: Case) -> None:
+    """All teachers swap two names; a third class has a single label, the rest have enough."""
+    problem = with_names(case).problem
+    once = (problem.labels != 5) | (problem.labels == 5).cumsum(0).eq(1)
+    fewer = replace(problem, labelled=problem.labelled[once], labels=problem.labels[once])
+    assert int((fewer.labels == 5).sum()) == 1
+    swapped = [WORDS[1], WORDS[0], *WORDS[2:]]
+    rows = answer(case.truth, list(range(10)), seed=7)
+    every = Answers(dict.fromkeys(KNOWN, rows), names=dict.fromkeys(KNOWN, swapped))
+    told = told_by_name(fewer, every, EVEN)
+    assert told is None or not hold(told, fewer, features(every, EVEN))
+
+
+def test_a_name_that_two_classes_claim_says_nothing() -> None:
+    task = Classification(("C", "C++", "Java"), (("Go",), ("java", "go"), ()))
+    every, owner = _names(task)
+    assert list(every) == ["java"] and owner.tolist() == [[0.0, 0.0, 1.0]]
+    assert plain("Ame\u0301lie") == plain("AMÉLIE") and plain("17") == ""
+
+
 @given(st.floats(0.0, 1.0), st.integers(0, 6))
 def test_the_odds_by_their_definition(p: float, labels: int) -> None:
     class _Problem:
@@ -114,7 +161,7 @@ def test_labels_overrule_names(case: Case) -> None:
     rows = Answers(case.answers, names=told)
     found = told_by_name(problem, rows, EVEN)
     # A teacher whose names are mostly right may pass for honest; held-out labels tell.
-    assert found is None or not suffice(found, problem, features(rows, EVEN))
+    assert found is None or not hold(found, problem, features(rows, EVEN))
     plain = right(case, beliefs(problem, rows, EVEN, OFF))
     assert right(case, beliefs(problem, rows, EVEN)) > plain - 0.02
 
@@ -126,7 +173,7 @@ def test_a_class_without_a_name_has_an_even_share(case: Case) -> None:
     assert told is not None and told.known.tolist() == [True] * 5 + [False] * 5
     torch.testing.assert_close(told.rows.sum(dim=1), torch.ones(ITEMS))
     torch.testing.assert_close(told.rows[:, 5:], torch.full((ITEMS, 5), 0.1))
-    assert not suffice(told, named.problem, features(fewer, EVEN))
+    assert not told.whole
 
 
 def test_other_names_and_members_of_a_class_count(case: Case) -> None:
@@ -153,6 +200,8 @@ def test_strange_names_are_noticed_and_silence_is_not(case: Case) -> None:
     mostly = Answers(case.answers, names={"low": ["a"] * 5})
     assert not strangers(named.problem, mostly, EVEN)
     assert strangers(named.problem, mostly, {"low": 0.6, "even": 0.4})
+    other = Answers(case.answers, names={t: ["0", "1", "2", "3", "other"] for t in KNOWN})
+    assert not strangers(case.problem, other, EVEN)  # its classes are figures too
 
 
 def test_where_names_are_strange_the_items_are_looked_at(case: Case) -> None:

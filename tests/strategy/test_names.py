@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fedsa.data.splits import split
+from fedsa.fusion.prototypes import PrototypeFusion
 from fedsa.problem import Problem
 from fedsa.runs.conduct import make_problem
+from fedsa.task import Classification
 from tests.strategy.conftest import LocalGrid, scenario
 from tests.strategy.harness import Events, make
 
@@ -33,7 +36,9 @@ def test_names_come_with_the_answers(named: Path, tmp_path: Path) -> None:
     also = {str(n): [word.upper()] for n, word in enumerate(WORDS)}
     options = scenario(task={"also": also}, student={"steps": 8})
     events = Events()
-    strategy = make(make_problem(options, split(options)), tmp_path / "run", events, options)
+    fusion = PrototypeFusion(options.fusion)
+    problem = make_problem(options, split(options))
+    strategy = make(problem, tmp_path / "run", events, options, fusion=fusion)
     strategy.start(LocalGrid(named), num_rounds=1)
     told = strategy.inquiry.store.dense().names
     assert told["low"] == WORDS[:5] and sorted(told) == ["even", "high", "low"]
@@ -41,10 +46,13 @@ def test_names_come_with_the_answers(named: Path, tmp_path: Path) -> None:
 
 
 def test_strange_names_are_noted(problem: Problem, named: Path, tmp_path: Path) -> None:
-    """To a task whose classes are figures, words are strange; where both are, nothing is said."""
-    events = Events()
-    make(problem, tmp_path / "run", events, scenario(student={"steps": 8})).start(
-        LocalGrid(named), num_rounds=1
+    """They are to whoever calls the digits otherwise, and said once."""
+    task = Classification(tuple(f"Ziffer {digit}" for digit in range(10)))
+    problem, events = replace(problem, task=task), Events()
+    options = scenario(student={"steps": 8})
+    fusion = PrototypeFusion(options.fusion)
+    make(problem, tmp_path / "run", events, options, fusion=fusion).start(
+        LocalGrid(named), num_rounds=2
     )
     (note,) = events.of("note")
     assert "task.also" in note["sentence"]
@@ -52,7 +60,9 @@ def test_strange_names_are_noted(problem: Problem, named: Path, tmp_path: Path) 
 
 def test_figures_are_no_names(problem: Problem, pool: Path, tmp_path: Path) -> None:
     events = Events()
-    make(problem, tmp_path / "run", events, scenario(student={"steps": 8})).start(
+    options = scenario(student={"steps": 8})
+    fusion = PrototypeFusion(options.fusion)
+    make(problem, tmp_path / "run", events, options, fusion=fusion).start(
         LocalGrid(pool), num_rounds=1
     )
     assert events.of("note") == []
