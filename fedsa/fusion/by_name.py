@@ -1,4 +1,4 @@
-"""The mean answer under the task's own names of its classes, distilled: no label needed."""
+"""The mean answer under the task's own names of its classes, distilled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from fedsa.problem import Answers, Problem
 class ByName:
     """What teachers say under the names of the task's classes, as :mod:`fedsa.fusion.names` has it.
 
-    Where nobody names a class the student learns the labelled items, and nothing of the others.
+    Labels only tell whose names count, and the labelled items have them. Where nobody names a class
+    the student learns these, and nothing of the other items.
     """
 
     one_shot = True

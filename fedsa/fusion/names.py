@@ -10,6 +10,7 @@ only where held-out labels are not told better without.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -145,12 +146,6 @@ def strangers(problem: Problem, answers: Answers, weights: Mapping[str, float]) 
     return bool(every) and tell > total / 2
 
 
-def _hits(logs: Tensor, labels: Tensor, held: Tensor) -> Tensor:
-    """Return how often each label is told right when held out, ``(m,)``."""
-    hits = (logs.argmax(dim=2) == labels) & held
-    return hits.sum(dim=0) / held.sum(dim=0).clamp_min(1)
-
-
 def places(every: Mapping[str, int], names: Sequence[str]) -> Tensor:
     """Return which of a teacher's classes have which names, ``(C_i, len(every))`` of 0 and 1.
 
@@ -174,8 +169,9 @@ def places(every: Mapping[str, int], names: Sequence[str]) -> Tensor:
 def borne_out(problem: Problem, answers: Tensor, place: Tensor) -> float:
     """Return the probability that a teacher's names mean what they say.
 
-    On a labelled item of a class that the teacher names it gives the name ``p``, at chance
-    ``1 / C_i``. The odds are those before any label times ``(1 - ASTRAY) p C_i + ASTRAY`` of each.
+    On a labelled item of a class that the teacher names it gives the name ``p``, at chance ``c``:
+    the share of its classes that have it. The odds are those before any label times
+    ``(1 - ASTRAY) p / c + ASTRAY`` of each.
 
     Parameters
     ----------
@@ -194,20 +190,26 @@ def borne_out(problem: Problem, answers: Tensor, place: Tensor) -> float:
     return float(torch.sigmoid(odds))
 
 
+def _hits(logs: Tensor, labels: Tensor, held: Tensor) -> Tensor:
+    """Return how often each label is told right when held out, ``(m,)``."""
+    hits = (logs.argmax(dim=2) == labels) & held
+    return hits.sum(dim=0) / held.sum(dim=0).clamp_min(1)
+
+
 def _names(task: Classification) -> tuple[dict[str, int], Tensor]:
     """Return a column for each name of the task's classes, and whose it is, ``(K, C)``.
 
     A class's own name is its own, whoever else is called so; a name that two classes claim alike
     says nothing.
     """
-    owners: dict[str, int] = {}
-    own = [plain(name) for name in task.classes]
-    others = [(plain(name), number) for number, more in enumerate(task.also) for name in more]
-    for name, number in [*zip(own, range(len(own)), strict=True), *others]:
-        claims = {n for called, n in others if called == name}
-        claims = {n for n, called in enumerate(own) if called == name} or claims
-        if name and claims == {number}:
-            owners[name] = number
+    own, others = defaultdict[str, set[int]](set), defaultdict[str, set[int]](set)
+    for number, name in enumerate(task.classes):
+        own[plain(name)].add(number)
+    for number, more in enumerate(task.also):
+        for name in more:
+            others[plain(name)].add(number)
+    claimed = {**others, **own}
+    owners = {name: min(who) for name, who in claimed.items() if name and len(who) == 1}
     owner = torch.zeros(len(owners), task.outputs)
     owner[torch.arange(len(owners)), torch.tensor(list(owners.values()), dtype=torch.long)] = 1.0
     return {name: column for column, name in enumerate(owners)}, owner

@@ -41,12 +41,6 @@ class Classification:
         return self.classes
 
     @property
-    def known_as(self) -> tuple[tuple[str, ...], ...]:
-        """Every name of each class, its own first."""
-        others = self.also or ((),) * len(self.classes)
-        return tuple((name, *more) for name, more in zip(self.classes, others, strict=True))
-
-    @property
     def heads(self) -> tuple[Head, ...]:
         """Itself."""
         return (Head("", self),)

@@ -100,7 +100,7 @@ def test_groups_change_the_labels_and_nothing_else() -> None:
     fine = split(scenario(0, None, {"items": 50}))
     coarse = split(scenario(0, {"groups": groups, "labels-per-class": 4}, {"items": 50}))
     assert coarse.classes == ("even", "odd")
-    assert coarse.task.known_as == tuple((name, *own) for name, own in groups.items())
+    assert coarse.task.also == tuple(tuple(own) for own in groups.values())
     assert coarse.transfer.hash == fine.transfer.hash
     assert np.array_equal(coarse.truth, fine.truth % 2)
     assert np.array_equal(coarse.test_labels, fine.test_labels % 2)
@@ -111,7 +111,7 @@ def test_groups_change_the_labels_and_nothing_else() -> None:
 
 def test_a_class_may_have_other_names() -> None:
     found = split(scenario(0, {"also": {"noise 3": ["hiss", "hum"]}}))
-    assert found.task.known_as[2:4] == (("noise 2",), ("noise 3", "hiss", "hum"))
+    assert found.task.also[2:4] == ((), ("hiss", "hum"))
 
 
 def test_classes_of_no_group_are_left_out() -> None:
