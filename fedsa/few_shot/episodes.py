@@ -24,7 +24,7 @@ from fedsa.seeding import derive, numpy_generator, torch_generator
 
 JOIN, EXTEND = 100, 100
 """Steps of the variational model with the task among its experts, or of its new outputs alone."""
-STUDENT = StudentOptions(steps=300, batch=64)
+STUDENT = StudentOptions(steps=900, batch=64)
 SEEN, UNSEEN = "S", "U"
 
 

@@ -26,6 +26,8 @@ VOTE = 0.01
 """What the experts' votes on an item start with, against a label."""
 FEW = 4.0
 """Labels a class at which the graph has half the say that votes have."""
+FIRM = 3.0
+"""Power of the beliefs: of targets full of doubts a student of few steps learns too little."""
 
 
 class Believed(NamedTuple):
@@ -114,6 +116,7 @@ def believe(
         trust = len(labels) / classes / (len(labels) / classes + FEW)
         share = votes / votes.sum(dim=1, keepdim=True).clamp_min(1e-12)
         told = (trust * (told + 1e-3).log() + (share + 1e-3).log()).softmax(dim=1)
+    told = (FIRM * told.clamp_min(1e-4).log()).softmax(dim=1)
     told[labelled] = torch.nn.functional.one_hot(labels, classes).to(told.dtype)
     # Squared: what one item in two wrongly brings should count for much less than half.
     concern = (own.sum(dim=1) / total.clamp_min(1e-12)).square()

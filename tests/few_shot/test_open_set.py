@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
+from fedsa.few_shot import open_set
 from fedsa.few_shot.open_set import Eyes, believe
 
 SIZE = 30
@@ -40,6 +42,20 @@ def test_votes_decide_where_labels_are_few() -> None:
     )
     mine = truth < 2
     assert bool((told.classes[mine].argmax(dim=1) == truth[mine]).all())
+
+
+def test_firm_beliefs_say_the_same_with_fewer_doubts(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, truth = clusters()
+    asked = (features, torch.tensor([0, SIZE]), torch.tensor([0, 1]), 2)
+    votes = 0.9 * (truth == 3).float()[:, None]
+    firm = believe(*asked, votes)
+    monkeypatch.setattr(open_set, "FIRM", 1.0)
+    plain = believe(*asked, votes)
+    odds = [(told.classes[:, 0] / told.classes[:, 1]).log() for told in (firm, plain)]
+    free = (plain.classes.amin(dim=1) > 1e-3).nonzero().flatten()
+    assert len(free) > SIZE
+    torch.testing.assert_close(odds[0][free], 3 * odds[1][free], atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(firm.concern, plain.concern)
 
 
 def test_looks_weigh_pixels_twice_the_answers() -> None:
