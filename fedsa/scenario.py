@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from fedsa.consistency import contradictions
+from fedsa.contradictions import contradictions
 from fedsa.data import path_of
 from fedsa.errors import ScenarioError
 from fedsa.options import (

@@ -10,6 +10,7 @@ that are answered alike.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,6 +36,22 @@ FEW = 30.0
 the stack speaks for itself."""
 
 
+class Believed(NamedTuple):
+    """What is believed of the transfer set.
+
+    Parameters
+    ----------
+    rows : Tensor
+        ``(n, C)`` q(y|x).
+    looked : bool
+        Whether held-out labels called the items' own look in, as they do where no teacher knows the
+        classes.
+    """
+
+    rows: Tensor
+    looked: bool
+
+
 def beliefs(
     problem: Problem,
     answers: Answers,
@@ -42,7 +59,18 @@ def beliefs(
     options: FusionOptions | None = None,
     known: Tensor | None = None,
 ) -> Tensor:
-    """Return q(y|x) on the transfer set, ``(n, C)``; labelled items have their labels.
+    """Return the rows of :func:`believe`."""
+    return believe(problem, answers, weights, options, known).rows
+
+
+def believe(
+    problem: Problem,
+    answers: Answers,
+    weights: Mapping[str, float],
+    options: FusionOptions | None = None,
+    known: Tensor | None = None,
+) -> Believed:
+    """Find q(y|x) on the transfer set; labelled items have their labels.
 
     Of several heads each has its own, side by side: of classes by the teachers that tell of them
     (:func:`fedsa.fusion.heads.own_weights`), by the stack alone where held-out labels ask for that
@@ -70,10 +98,9 @@ def beliefs(
             found.append(_values(part, features(answers, weights)))
             continue
         if head.label is None:
-            found.append(_classes(part, answers, weights, items, options, known))
-        else:
-            found.append(_of_several(part, answers, weights, items, options))
-    return found[0] if len(found) == 1 else torch.cat(found, dim=1)
+            return _classes(part, answers, weights, items, options, known)
+        found.append(_of_several(part, answers, weights, items, options))
+    return Believed(torch.cat(found, dim=1), looked=False)
 
 
 def _values(problem: Problem, columns: Tensor) -> Tensor:
@@ -93,7 +120,7 @@ def _of_several(
     columns = features(answers, own)
 
     def whole(problem: Problem) -> Tensor:
-        return _classes(problem, answers, own, items, options, None)
+        return _classes(problem, answers, own, items, options, None).rows
 
     if not stack_tells_more(problem, columns, whole):
         return whole(problem)
@@ -109,7 +136,7 @@ def _classes(
     items: Tensor,
     options: FusionOptions,
     known: Tensor | None,
-) -> Tensor:
+) -> Believed:
     classes, where, labels = problem.task.outputs, problem.labelled, problem.labels
     truth = F.one_hot(labels, classes).to(torch.float32)
     plain = features(answers, weights)
@@ -119,12 +146,14 @@ def _classes(
         a[items] = clusters(plain[items], options.prototypes, problem.seed)
         columns = features(answers, weights, competence(answers, a, weights))
     told = told_by_name(problem, answers, weights) if options.names else None
+    looked = False
     if options.sight:
         sight = seen(problem)
         wider = beside(columns, sight)
         few = len(labels) < FEWEST * len(torch.unique(labels))
         blind = options.names and few and strangers(problem, answers, weights)
-        if blind or tells_more(columns, wider, where, labels, problem.seed):
+        looked = not blind and tells_more(columns, wider, where, labels, problem.seed)
+        if blind or looked:
             columns, plain = wider, beside(plain, sight)
             told = None  # who has to look for himself hears nothing that is worth a name
     if told is not None and not hold(told, problem, columns):
@@ -132,7 +161,7 @@ def _classes(
     if told is not None and told.whole:
         found = regress(columns, where, labels, classes, told.logs, lean=True)
         found[where] = truth
-        return found
+        return Believed(found, looked)
     prior = shares(problem, plain, items) if known is None else known
     before = None if told is None else told.logs
     stack = calibrate(regress(columns, where, labels, classes, before), prior, items)
@@ -147,7 +176,7 @@ def _classes(
         found[items] = spread(plain[items], found[items], among, truth, options.spreading)
         found = calibrate(found, prior, items)
     found[where] = truth
-    return found
+    return Believed(found, looked)
 
 
 def calibrate(beliefs: Tensor, prior: Tensor, items: Tensor) -> Tensor:

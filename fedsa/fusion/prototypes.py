@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from fedsa.fusion.base import Fused, Stage
-from fedsa.fusion.beliefs import beliefs
+from fedsa.fusion.beliefs import Believed, believe
+from fedsa.fusion.consistency import Consistency
 from fedsa.fusion.training import outputs, train
 from fedsa.fusion.values import filled, units
 from fedsa.options import FusionOptions
@@ -83,15 +84,15 @@ class PrototypeFusion:
         facts: dict[str, float] = {}
         if free:
             model, facts["prototype_loss"] = self._share(problem, pool, model, free, stage)
-        about = beliefs(problem, answers, weights, self.options)
+        believed = believe(problem, answers, weights, self.options)
         joined = "head.scores" in state
         if not joined:
             with torch.no_grad():
                 a = model.space(outputs(model.trunk, problem.inputs))
             where = problem.labelled, problem.labels
-            model.head.start(emissions(problem.task, a, *where, about))
+            model.head.start(emissions(problem.task, a, *where, believed.rows))
         if joint:
-            model, facts["adapt_loss"] = self._adapt(problem, pool, model, about, joint, stage)
+            model, facts["adapt_loss"] = self._adapt(problem, pool, model, believed, joint, stage)
         with torch.no_grad():
             a = model.space(outputs(model.trunk, problem.inputs))
         facts["prototypes_used"] = float((a.mean(dim=0) > 0.1 / a.shape[1]).sum())
@@ -177,14 +178,25 @@ class PrototypeFusion:
         return found, last
 
     def _adapt(
-        self, problem: Problem, pool: _Pool, model: Model, about: Tensor, steps: int, stage: Stage
+        self,
+        problem: Problem,
+        pool: _Pool,
+        model: Model,
+        believed: Believed,
+        steps: int,
+        stage: Stage,
     ) -> tuple[Model, float]:
         items = torch.unique(torch.cat([pool.items, problem.labelled]))
+        about = believed.rows
+        views = Consistency(problem, about, stage.round) if believed.looked else None
 
         def loss(module: nn.Module, batch: Tensor, step: int) -> Tensor:
             assert isinstance(module, Model)
-            embedding = module.trunk(problem.inputs[batch])
-            task = problem.task.loss(module.head(embedding), about[batch])
+            if views is None:
+                embedding = module.trunk(problem.inputs[batch])
+                task = problem.task.loss(module.head(embedding), about[batch])
+            else:
+                embedding, task = views(module.trunk, module.head, batch)
             a = module.space(embedding)
             return task + module.emissions.misfit(a, pool.answers[batch], pool.weights)
 

@@ -19,7 +19,7 @@ APART = (
     "_app",  # the app's folders as a wheel has them; they are counted by themselves
     "bench",
     "cli",
-    "consistency.py",
+    "contradictions.py",
     "deploy",
     "few_shot",
     "launcher",

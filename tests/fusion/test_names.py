@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedsa.fusion.beliefs import beliefs
+from fedsa.fusion.beliefs import beliefs, believe
 from fedsa.fusion.names import _names, borne_out, hold, places, strangers, told_by_name
 from fedsa.fusion.stack import features, regress
 from fedsa.options import FusionOptions
@@ -209,7 +209,9 @@ def test_where_names_are_strange_the_items_are_looked_at(case: Case) -> None:
     noise = {t: torch.rand(ITEMS, 5, generator=generator).softmax(dim=1) for t in KNOWN}
     told = Answers(noise, names={t: list("abcde") for t in KNOWN})
     blind = beliefs(fewer.problem, told, EVEN, FusionOptions(sight=False))
-    assert right(fewer, beliefs(fewer.problem, told, EVEN)) > right(fewer, blind) + 0.2
+    found = believe(fewer.problem, told, EVEN)
+    assert right(fewer, found.rows) > right(fewer, blind) + 0.2
+    assert not found.looked  # by its names, not by its labels, which are too few to learn views by
 
 
 def test_a_lean_regression_leaves_what_is_known_before(case: Case) -> None:
