@@ -29,7 +29,7 @@ Network = Callable[[Tensor], Tensor]
 class Consistency:
     """Loss of a batch in changed views, for one round's adaptation.
 
-    A step costs about four of those on plain beliefs.
+    A step costs about three of those on plain beliefs.
 
     Parameters
     ----------
