@@ -44,8 +44,8 @@ class Believed(NamedTuple):
     rows : Tensor
         ``(n, C)`` q(y|x).
     looked : bool
-        Whether held-out labels called the items' own look in, as they do where no teacher knows the
-        classes.
+        Whether held-out labels are told better from the items' own look than from all answers, as
+        they are where no teacher knows the classes.
     """
 
     rows: Tensor
@@ -152,8 +152,10 @@ def _classes(
         wider = beside(columns, sight)
         few = len(labels) < FEWEST * len(torch.unique(labels))
         blind = options.names and few and strangers(problem, answers, weights)
-        looked = not blind and tells_more(columns, wider, where, labels, problem.seed)
-        if blind or looked:
+        judged = where, labels, problem.seed
+        more = not blind and tells_more(columns, wider, *judged)
+        looked = more and tells_more(columns, sight, *judged)
+        if blind or more:
             columns, plain = wider, beside(plain, sight)
             told = None  # who has to look for himself hears nothing that is worth a name
     if told is not None and not hold(told, problem, columns):

@@ -49,7 +49,7 @@ def beside(columns: Tensor, sight: Tensor) -> Tensor:
 
 
 def tells_more(columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor, seed: int) -> bool:
-    """Whether held-out labels are told better from the wider features, beyond chance.
+    """Whether held-out labels are told better from wider, or other, features, beyond chance.
 
     Both regressions' probabilities are sharpened or flattened by one temperature each, the best on
     the held-out labels: with few labels the penalty makes wide features look bold, which is no
@@ -58,7 +58,7 @@ def tells_more(columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor,
     Parameters
     ----------
     columns, wider : Tensor
-        ``(n, F)`` and ``(n, G)`` features.
+        ``(n, F)`` and ``(n, G)`` features; the second are to tell more.
     labelled, labels : Tensor
         ``(m,)`` row indices and classes.
     seed : int

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fedsa.fusion import prototypes
+from fedsa.fusion import beliefs, prototypes
 from fedsa.fusion.base import Stage
+from fedsa.fusion.beliefs import believe
 from fedsa.fusion.consistency import LEAST, Consistency
 from fedsa.fusion.prototypes import PrototypeFusion
 from fedsa.options import FusionOptions
@@ -64,6 +65,25 @@ def test_what_is_embedded_are_the_items_themselves(case: Case) -> None:
     views = Consistency(case.problem, torch.full((ITEMS, 10), 0.1), 1)
     embedded, _ = views(lambda inputs: inputs, head, BATCH)
     assert torch.equal(embedded, case.problem.inputs[BATCH])
+
+
+def test_a_look_that_only_adds_to_the_answers_is_not_enough(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two gates: what answers and look tell together, and what the look tells alone."""
+    asked: list[int] = []
+
+    def judge(columns: Tensor, other: Tensor, *rest: object) -> bool:
+        asked.append(other.shape[1])
+        return len(asked) == 1  # answers and look together, but not the look alone
+
+    monkeypatch.setattr(beliefs, "tells_more", judge)
+    assert not believe(case.problem, case.answers, EVEN).looked
+    assert len(asked) == 2 and asked[0] > asked[1]
+    monkeypatch.setattr(beliefs, "tells_more", lambda *given: True)
+    assert believe(case.problem, case.answers, EVEN).looked
+    monkeypatch.setattr(beliefs, "tells_more", lambda *given: False)
+    assert not believe(case.problem, case.answers, EVEN).looked
 
 
 def test_only_a_student_that_has_to_look_for_itself_learns_by_views(
