@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from fedsa.fusion.augment import augment, strongly
 from fedsa.fusion.base import Fused, Stage, only_classes
 from fedsa.fusion.beliefs import calibrate
+from fedsa.fusion.consistency import SURE
 from fedsa.fusion.scratch import Scratch
 from fedsa.fusion.training import outputs, train
 from fedsa.options import FusionOptions
@@ -19,8 +20,6 @@ from fedsa.seeding import torch_generator
 
 FIRST = 1.0 / 3.0
 """Share of the steps of the student that labels the transfer set for the second one."""
-SURE = 0.95
-"""Probability from which on FixMatch takes an item at its word."""
 
 
 class SelfTraining:
