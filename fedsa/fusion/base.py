@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,12 +35,15 @@ class Fused:
     views : Mapping[str, Tensor]
         Tensors worth a look in the report; the prototype fusion gives ``responsibilities``
         ``(n, M)``, ``coverage`` ``(N, M)`` with teachers in sorted order, ``emission`` ``(M, C)``.
+    notes : Sequence[str]
+        Sentences that who runs it should read, in the log and in the report; told once a run.
     """
 
     student: nn.Module
     state: Mapping[str, Tensor] = field(default_factory=dict)
     facts: Mapping[str, float] = field(default_factory=dict)
     views: Mapping[str, Tensor] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 def only_classes(problem: Problem, fusion: str) -> None:

@@ -28,6 +28,11 @@ from fedsa.prototypes.space import Prototypes, TaskHead
 from fedsa.seeding import derive
 from fedsa.task import Task
 
+_LOOKED = (
+    "The items' own look tells held-out labels better than the teachers' answers do: the student "
+    "learns from changed views of the items too, and a step costs about three times as much."
+)
+
 
 class Model(nn.Module):
     """Trunk, prototypes, the teachers' emissions, and the task's head on the same prototypes."""
@@ -106,6 +111,7 @@ class PrototypeFusion:
                 "coverage": coverage(a, sure),
                 "emission": model.head.emission.detach(),
             },
+            notes=(_LOOKED,) if joint and believed.looked else (),
         )
 
     def taken_apart(

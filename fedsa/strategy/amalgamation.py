@@ -80,6 +80,7 @@ class Amalgamation(Strategy):
         self.memory = Memory()
         self.rounds = 1
         self._under_way: list[Sent] = []
+        self._noted: set[str] = set()
 
     # ---- the loop ---------------------------------------------------------------------------
 
@@ -186,6 +187,8 @@ class Amalgamation(Strategy):
         memory.round, memory.state = server_round, dict(fused.state)
         memory.views = dict(fused.views)
         pupil.note(self.problem, self.student, self.saliency, memory)
+        for sentence in fused.notes:
+            self._note(sentence)
         measured = self.evaluate(self.student) if self.evaluate else None
         memory.record(server_round, weights, measured, facts)
         self.checkpoints.save(memory, self.student, self.problem.inputs[:2])
@@ -220,6 +223,11 @@ class Amalgamation(Strategy):
         )
 
     # ---- the steps --------------------------------------------------------------------------
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self._noted:
+            self._noted.add(sentence)
+            self.observe("note", sentence=sentence)
 
     def _upto(self, round_: int) -> NDArray[np.int32]:
         """Return the items that a selected teacher shall have answered by the end of a round."""
@@ -260,7 +268,7 @@ class Amalgamation(Strategy):
             and isinstance(self.problem.task, Classification)
             and strangers(self.problem, evidence.answers, chosen.weights)
         ):
-            self.observe("note", sentence=_STRANGE)
+            self._note(_STRANGE)
         self.observe(
             "selection",
             round=server_round,

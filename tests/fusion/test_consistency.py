@@ -100,10 +100,10 @@ def test_only_a_student_that_has_to_look_for_itself_learns_by_views(
 
     monkeypatch.setattr(prototypes, "Consistency", Noted)
     fusion = PrototypeFusion(FusionOptions(prototypes=12, adapt_share=0.75))
-    fusion.fit(case.problem, case.answers, EVEN, Stage(), {})
-    assert not used
+    fused = fusion.fit(case.problem, case.answers, EVEN, Stage(), {})
+    assert not used and not fused.notes
     fused = fusion.fit(case.problem, Answers(blind), EVEN, Stage(), {})
-    assert len(used) == 75
+    assert len(used) == 75 and "changed views" in fused.notes[0]
     off = FusionOptions(prototypes=12, adapt_share=0.75, sight=False)
     without = PrototypeFusion(off).fit(case.problem, Answers(blind), EVEN, Stage(), {})
     assert len(used) == 75

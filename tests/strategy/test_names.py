@@ -6,10 +6,12 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fedsa.data.splits import split
+from fedsa.fusion.base import Fused
 from fedsa.fusion.prototypes import PrototypeFusion
 from fedsa.problem import Problem
 from fedsa.runs.conduct import make_problem
@@ -66,3 +68,17 @@ def test_figures_are_no_names(problem: Problem, pool: Path, tmp_path: Path) -> N
         LocalGrid(pool), num_rounds=1
     )
     assert events.of("note") == []
+
+
+def test_what_a_fusion_notes_is_told_once(problem: Problem, pool: Path, tmp_path: Path) -> None:
+    class Wordy(PrototypeFusion):
+        def fit(self, *given: Any) -> Fused:
+            notes = "All went well.", f"Round {given[3].round}."
+            return replace(super().fit(*given), notes=notes)
+
+    events, options = Events(), scenario(student={"steps": 8})
+    make(problem, tmp_path / "run", events, options, fusion=Wordy(options.fusion)).start(
+        LocalGrid(pool), num_rounds=2
+    )
+    said = [note["sentence"] for note in events.of("note")]
+    assert said == ["All went well.", "Round 1.", "Round 2."]
