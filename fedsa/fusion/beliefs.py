@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from fedsa.fusion.heads import own_weights, stack_tells_more
 from fedsa.fusion.names import hold, strangers, told_by_name
 from fedsa.fusion.shares import shares
-from fedsa.fusion.sight import FEWEST, beside, seen, tells_more
-from fedsa.fusion.spreading import spread
+from fedsa.fusion.sight import beside, called_in, seen
+from fedsa.fusion.spreading import FAR, spread
 from fedsa.fusion.stack import features, regress, ridge
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
@@ -146,17 +146,14 @@ def _classes(
         a[items] = clusters(plain[items], options.prototypes, problem.seed)
         columns = features(answers, weights, competence(answers, a, weights))
     told = told_by_name(problem, answers, weights) if options.names else None
-    looked = False
+    near, reach, looked = plain, options.spreading, False
     if options.sight:
         sight = seen(problem)
-        wider = beside(columns, sight)
-        few = len(labels) < FEWEST * len(torch.unique(labels))
-        blind = options.names and few and strangers(problem, answers, weights)
-        judged = where, labels, problem.seed
-        more = not blind and tells_more(columns, wider, *judged)
-        looked = more and tells_more(columns, sight, *judged)
-        if blind or more:
-            columns, plain = wider, beside(plain, sight)
+        strange = options.names and strangers(problem, answers, weights)
+        wanted, looked = called_in(problem, columns, sight, strange)
+        if wanted:
+            columns, plain = beside(columns, sight), beside(plain, sight)
+            near, reach = sight, max(reach, FAR)
             told = None  # who has to look for himself hears nothing that is worth a name
     if told is not None and not hold(told, problem, columns):
         told = None
@@ -175,7 +172,7 @@ def _classes(
     found = calibrate(logs.softmax(dim=1), prior, items)
     if options.spreading > 0:
         among = torch.searchsorted(items, where)
-        found[items] = spread(plain[items], found[items], among, truth, options.spreading)
+        found[items] = spread(near[items], found[items], among, truth, reach)
         found = calibrate(found, prior, items)
     found[where] = truth
     return Believed(found, looked)

@@ -48,7 +48,35 @@ def beside(columns: Tensor, sight: Tensor) -> Tensor:
     return scale(torch.cat([columns, sight * (columns.shape[1] / sight.shape[1]) ** 0.5], dim=1))
 
 
-def tells_more(columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor, seed: int) -> bool:
+def called_in(problem: Problem, columns: Tensor, sight: Tensor, strange: bool) -> tuple[bool, bool]:
+    """Whether the items' own look is taken in, and whether it tells more even by itself.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its labels judge.
+    columns, sight : Tensor
+        ``(n, F)`` what is answered and ``(n, D)`` what is seen.
+    strange : bool
+        Whether no teacher calls a class by a name of the task's. Most likely none knows them, so
+        labels too few to be held out leave it at that, and others need not speak beyond chance.
+    """
+    labels, wider = problem.labels, beside(columns, sight)
+    judged = problem.labelled, labels, problem.seed
+    if tells_more(columns, wider, *judged):
+        return True, tells_more(columns, sight, *judged)
+    few = len(labels) < FEWEST * len(torch.unique(labels))
+    return strange and (few or tells_more(columns, wider, *judged, errors=0.0)), False
+
+
+def tells_more(
+    columns: Tensor,
+    wider: Tensor,
+    labelled: Tensor,
+    labels: Tensor,
+    seed: int,
+    errors: float = ERRORS,
+) -> bool:
     """Whether held-out labels are told better from wider, or other, features, beyond chance.
 
     Both regressions' probabilities are sharpened or flattened by one temperature each, the best on
@@ -63,6 +91,8 @@ def tells_more(columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor,
         ``(m,)`` row indices and classes.
     seed : int
         Root of the draw of the folds.
+    errors : float
+        By how many standard errors they have to.
     """
     some = judges(len(labels), seed, "fusion")
     labelled, labels = labelled[some], labels[some]
@@ -73,12 +103,12 @@ def tells_more(columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor,
         return False
     held = left_out(labels, seed)
     less, more = (_held_out(rows[labelled], labels, held) for rows in (columns, wider))
-    return beyond_chance(more - less)
+    return beyond_chance(more - less, errors)
 
 
-def beyond_chance(better: Tensor) -> bool:
-    """Whether differences of held-out labels, ``(m,)``, are above zero by ``ERRORS``."""
-    return float(better.mean()) > ERRORS * float(better.std()) / math.sqrt(len(better))
+def beyond_chance(better: Tensor, errors: float = ERRORS) -> bool:
+    """Whether differences of held-out labels, ``(m,)``, are above zero by so many errors."""
+    return float(better.mean()) > errors * float(better.std()) / math.sqrt(len(better))
 
 
 def _held_out(rows: Tensor, labels: Tensor, held: Tensor) -> Tensor:

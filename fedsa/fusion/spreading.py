@@ -8,7 +8,12 @@ from torch import Tensor
 NEIGHBOURS = 15
 DIRECTIONS = 64
 """Leading directions of the answers that distances are taken in."""
-STEPS = 10
+FAR = 0.99
+"""What comes from the neighbours where distances are in the items' own look, not in answers: who
+says nothing of a class leaves beliefs that are hardly worth keeping, and items that look alike are
+of one class for a long way."""
+TIMES = 2.0
+"""Steps, in those that a belief goes on average: 1 / (1 - share)."""
 AT_ONCE = 1024
 """Items whose distances to all others are held at a time."""
 
@@ -30,7 +35,7 @@ def spread(
     labelled, truth : Tensor
         ``(m,)`` indices among the n and ``(m, C)`` one-hot labels.
     share : float
-        In [0, 1): how much comes from the neighbours.
+        In [0, 1): how much comes from the neighbours. The nearer to one, the farther labels reach.
 
     Returns
     -------
@@ -44,7 +49,7 @@ def spread(
     begin = beliefs.clone()
     begin[labelled] = truth
     found = begin
-    for _ in range(STEPS):
+    for _ in range(round(TIMES / (1.0 - share))):
         around = (weights[:, :, None] * found[where]).sum(dim=1)
         found = share * around + (1.0 - share) * begin
         found[labelled] = truth

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fedsa.fusion import beliefs, prototypes
+from fedsa.fusion import prototypes, sight
 from fedsa.fusion.base import Stage
 from fedsa.fusion.beliefs import believe
 from fedsa.fusion.consistency import LEAST, Consistency
@@ -77,12 +77,12 @@ def test_a_look_that_only_adds_to_the_answers_is_not_enough(
         asked.append(other.shape[1])
         return len(asked) == 1  # answers and look together, but not the look alone
 
-    monkeypatch.setattr(beliefs, "tells_more", judge)
+    monkeypatch.setattr(sight, "tells_more", judge)
     assert not believe(case.problem, case.answers, EVEN).looked
     assert len(asked) == 2 and asked[0] > asked[1]
-    monkeypatch.setattr(beliefs, "tells_more", lambda *given: True)
+    monkeypatch.setattr(sight, "tells_more", lambda *given: True)
     assert believe(case.problem, case.answers, EVEN).looked
-    monkeypatch.setattr(beliefs, "tells_more", lambda *given: False)
+    monkeypatch.setattr(sight, "tells_more", lambda *given: False)
     assert not believe(case.problem, case.answers, EVEN).looked
 
 

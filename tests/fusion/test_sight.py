@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from fedsa.data.transfer import TransferSet
 from fedsa.fusion.beliefs import beliefs
-from fedsa.fusion.sight import DIRECTIONS, beside, seen, tells_more
+from fedsa.fusion.sight import DIRECTIONS, beside, called_in, seen, tells_more
+from fedsa.fusion.spreading import FAR
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers
 from tests.fusion.conftest import Case
@@ -57,6 +59,25 @@ def test_two_labels_a_class_cannot_judge() -> None:
     assert not tells_more(noise, told, torch.arange(20), labels[:20], 0)
 
 
+def test_where_names_are_strange_labels_need_not_be_sure(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, truth = case.problem, case.truth
+    sight, generator = seen(problem), torch.Generator().manual_seed(0)
+    noise = torch.randn(300, 20, generator=generator)
+    told = 5.0 * torch.nn.functional.one_hot(truth).float() + 0.1 * noise[:, :10]
+    first = torch.stack([(problem.labels == c).nonzero()[0, 0] for c in range(10)])
+    few = replace(problem, labelled=problem.labelled[first], labels=problem.labels[first])
+    assert called_in(problem, noise, sight, False) == (True, True)
+    assert called_in(problem, told, noise, False) == (False, False)
+    assert called_in(problem, told, noise, True) == (False, False)  # the answers tell more
+    for strange in (False, True):
+        assert called_in(few, told, sight, strange) == (strange, False)  # nothing to judge by
+        # Told better, but not beyond chance: that is enough where names are strange.
+        monkeypatch.setattr("fedsa.fusion.sight.tells_more", lambda *_, errors=1.645: errors == 0)
+        assert called_in(problem, noise, sight, strange) == (strange, False)
+
+
 def test_labels_may_come_sorted_by_class() -> None:
     generator = torch.Generator().manual_seed(0)
     labels = (torch.arange(1400) >= 1100).long()  # the first thousand are of one class
@@ -84,3 +105,22 @@ def test_who_knows_is_not_disturbed(case: Case) -> None:
         for sight in (True, False)
     )
     assert torch.equal(with_, without)
+
+
+def test_what_is_seen_alone_says_who_is_near(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers that tell nothing would make neighbours of items that do not look alike."""
+    generator = torch.Generator().manual_seed(1)
+    blind = {n: torch.randn(300, 5, generator=generator).softmax(dim=1) for n in EVEN}
+    given: list[tuple[torch.Tensor, float]] = []
+
+    def noted(near: torch.Tensor, found: torch.Tensor, *rest: Any) -> torch.Tensor:
+        given.append((near, rest[-1]))
+        return found
+
+    monkeypatch.setattr("fedsa.fusion.beliefs.spread", noted)
+    beliefs(case.problem, Answers(blind), EVEN)
+    beliefs(case.problem, case.answers, EVEN)
+    beliefs(case.problem, Answers(blind), EVEN, FusionOptions(spreading=0.0))
+    (looked, far), (answered, usual) = given  # and nothing spreads where it must not
+    assert torch.equal(looked, seen(case.problem)) and far == FAR
+    assert answered.shape[1] == 15 and usual == FusionOptions().spreading

@@ -38,6 +38,21 @@ def test_two_labels_tell_two_clouds() -> None:
     assert float((found.argmax(dim=1) == kind).float().mean()) > 0.95
 
 
+def test_a_larger_share_reaches_farther() -> None:
+    """Two chains of items, a label at the head of each: who is far off hears of it all the same."""
+    along = torch.arange(100) / 4.0
+    chains = [torch.stack([along, torch.full((100,), side)], dim=1) for side in (0.0, 30.0)]
+    even = torch.full((200, 2), 0.5)
+    near, far = (
+        spread(torch.cat(chains), even, torch.tensor([0, 100]), torch.eye(2), share)
+        for share in (0.8, 0.99)
+    )
+    for found in (near, far):
+        assert bool((found[1:10, 0] > 0.51).all()) and bool((found[101:110, 1] > 0.51).all())
+    assert float(near[99, 0]) < 0.5001 and float(near[199, 1]) < 0.5001
+    assert float(far[99, 0]) > 0.51 and float(far[199, 1]) > 0.51
+
+
 def test_what_nobody_doubts_stays_and_nothing_spreads_without_a_share() -> None:
     columns, before = draw(30, 2), draw(30, 3).softmax(dim=1)
     none = torch.zeros(0, dtype=torch.long), torch.zeros(0, 3)
