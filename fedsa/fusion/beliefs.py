@@ -4,7 +4,7 @@ The stack reads the answers with the labels, each teacher by its competence arou
 what is seen of the items where that tells more; its beliefs are calibrated to the class shares that
 the answers show; a discriminant fitted on the whole transfer set under these beliefs adds how the
 answers are distributed, which a few labels cannot; and what is believed of an item spreads to those
-that are answered alike.
+that are answered alike, or look alike where no teacher knows the classes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Beliefs spread to items that all teachers together answer alike (Zhou et al., NIPS 2003)."""
+"""Beliefs spread to items that all teachers together answer alike (Zhou et al., NIPS 2003).
+
+Where no teacher knows the classes they spread to items that look alike instead
+(:mod:`fedsa.fusion.sight`), and farther.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,8 @@ FAR = 0.99
 """What comes from the neighbours where distances are in the items' own look, not in answers: who
 says nothing of a class leaves beliefs that are hardly worth keeping, and items that look alike are
 of one class for a long way."""
-TIMES = 2.0
-"""Steps, in those that a belief goes on average: 1 / (1 - share)."""
+TIMES, MOST = 2.0, 1000
+"""Steps, in those that a belief goes on average, 1 / (1 - share); and at most."""
 AT_ONCE = 1024
 """Items whose distances to all others are held at a time."""
 
@@ -49,7 +53,7 @@ def spread(
     begin = beliefs.clone()
     begin[labelled] = truth
     found = begin
-    for _ in range(round(TIMES / (1.0 - share))):
+    for _ in range(min(MOST, round(TIMES / (1.0 - share)))):
         around = (weights[:, :, None] * found[where]).sum(dim=1)
         found = share * around + (1.0 - share) * begin
         found[labelled] = truth
