@@ -133,9 +133,10 @@ class FusionOptions(Options):
     """Whether what teachers call their classes counts, where these are names of the task's."""
     sight: bool = True
     """Whether the items themselves count beside the answers, where the labels show that they tell
-    more."""
+    more, or all names are strange."""
     spreading: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.8
-    """How much of a belief about an item comes from items that are answered alike."""
+    """How much of a belief about an item comes from items that are answered alike; more, and of
+    items that look alike, where the look tells more than all answers or all names are strange."""
     adapt_share: Share = 0.75
     """Share of the steps spent on end-to-end adaptation to the labelled items."""
 

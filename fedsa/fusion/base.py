@@ -36,7 +36,7 @@ class Fused:
         Tensors worth a look in the report; the prototype fusion gives ``responsibilities``
         ``(n, M)``, ``coverage`` ``(N, M)`` with teachers in sorted order, ``emission`` ``(M, C)``.
     notes : Sequence[str]
-        Sentences that who runs it should read, in the log and in the report; told once a run.
+        Sentences that who runs it should read; they stand in the run's log and once in its report.
     """
 
     student: nn.Module

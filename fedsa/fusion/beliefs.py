@@ -153,7 +153,9 @@ def _classes(
         wanted, looked = called_in(problem, columns, sight, strange)
         if wanted:
             columns, plain = beside(columns, sight), beside(plain, sight)
-            near, reach = sight, max(reach, FAR)
+            near = plain
+            if looked or strange:  # what else is answered tells nothing of who is near
+                near, reach = sight, max(reach, FAR)
             told = None  # who has to look for himself hears nothing that is worth a name
     if told is not None and not hold(told, problem, columns):
         told = None

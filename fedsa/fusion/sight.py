@@ -2,7 +2,8 @@
 
 Where teachers know the task's classes their answers say all there is, and pixels are noise. Where
 none does, pixels tell classes apart that all teachers answer alike. Cross-validation on the labels
-decides, so the gate stays shut where labels are too few to be held out.
+decides, so the gate stays shut where labels are too few to be held out, unless no teacher calls a
+class by a name of the task's.
 """
 
 from __future__ import annotations
@@ -59,24 +60,20 @@ def called_in(problem: Problem, columns: Tensor, sight: Tensor, strange: bool) -
         ``(n, F)`` what is answered and ``(n, D)`` what is seen.
     strange : bool
         Whether no teacher calls a class by a name of the task's. Most likely none knows them, so
-        labels too few to be held out leave it at that, and others need not speak beyond chance.
+        with labels too few to be held out the look is taken in unasked, and else if it tells them
+        better at all.
     """
-    labels, wider = problem.labels, beside(columns, sight)
-    judged = problem.labelled, labels, problem.seed
-    if tells_more(columns, wider, *judged):
+    wider = beside(columns, sight)
+    judged = problem.labelled, problem.labels, problem.seed
+    better = _better(columns, wider, *judged)
+    if better is None:
+        return strange, False
+    if beyond_chance(better):
         return True, tells_more(columns, sight, *judged)
-    few = len(labels) < FEWEST * len(torch.unique(labels))
-    return strange and (few or tells_more(columns, wider, *judged, errors=0.0)), False
+    return strange and float(better.mean()) > 0, False
 
 
-def tells_more(
-    columns: Tensor,
-    wider: Tensor,
-    labelled: Tensor,
-    labels: Tensor,
-    seed: int,
-    errors: float = ERRORS,
-) -> bool:
+def tells_more(columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor, seed: int) -> bool:
     """Whether held-out labels are told better from wider, or other, features, beyond chance.
 
     Both regressions' probabilities are sharpened or flattened by one temperature each, the best on
@@ -91,24 +88,33 @@ def tells_more(
         ``(m,)`` row indices and classes.
     seed : int
         Root of the draw of the folds.
-    errors : float
-        By how many standard errors they have to.
+    """
+    better = _better(columns, wider, labelled, labels, seed)
+    return better is not None and beyond_chance(better)
+
+
+def _better(
+    columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor, seed: int
+) -> Tensor | None:
+    """Return by how much each label is told better, in nats, or None if labels are too few.
+
+    Those that are the only ones of their class are left aside: they cannot be held out.
     """
     some = judges(len(labels), seed, "fusion")
     labelled, labels = labelled[some], labels[some]
-    kinds = torch.unique(labels)
-    if len(kinds) < 2 or int(torch.bincount(labels)[kinds].min()) < 2:
-        return False
-    if len(labels) < FEWEST * len(kinds):
-        return False
+    several = torch.bincount(labels)[labels] > 1
+    labelled, labels = labelled[several], labels[several]
+    kinds = len(torch.unique(labels))
+    if kinds < 2 or len(labels) < FEWEST * kinds:
+        return None
     held = left_out(labels, seed)
     less, more = (_held_out(rows[labelled], labels, held) for rows in (columns, wider))
-    return beyond_chance(more - less, errors)
+    return more - less
 
 
-def beyond_chance(better: Tensor, errors: float = ERRORS) -> bool:
-    """Whether differences of held-out labels, ``(m,)``, are above zero by so many errors."""
-    return float(better.mean()) > errors * float(better.std()) / math.sqrt(len(better))
+def beyond_chance(better: Tensor) -> bool:
+    """Whether differences of held-out labels, ``(m,)``, are above zero by ``ERRORS``."""
+    return float(better.mean()) > ERRORS * float(better.std()) / math.sqrt(len(better))
 
 
 def _held_out(rows: Tensor, labels: Tensor, held: Tensor) -> Tensor:

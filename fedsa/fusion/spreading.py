@@ -7,6 +7,7 @@ Where no teacher knows the classes they spread to items that look alike instead
 from __future__ import annotations
 
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 NEIGHBOURS = 15
@@ -17,7 +18,8 @@ FAR = 0.99
 says nothing of a class leaves beliefs that are hardly worth keeping, and items that look alike are
 of one class for a long way."""
 TIMES, MOST = 2.0, 1000
-"""Steps, in those that a belief goes on average, 1 / (1 - share); and at most."""
+"""Steps taken: this many times 1 / (1 - share), which is how far a belief goes on average; never
+more than MOST."""
 AT_ONCE = 1024
 """Items whose distances to all others are held at a time."""
 
@@ -50,11 +52,14 @@ def spread(
     if share <= 0 or count < 1:
         return beliefs
     where, weights = neighbours(columns, count)
+    rows = torch.arange(len(columns)).repeat_interleave(count)
+    entries = weights.flatten().numpy(), (rows.numpy(), where.flatten().numpy())
+    graph = csr_array(entries, shape=(len(columns), len(columns)))
     begin = beliefs.clone()
     begin[labelled] = truth
     found = begin
     for _ in range(min(MOST, round(TIMES / (1.0 - share)))):
-        around = (weights[:, :, None] * found[where]).sum(dim=1)
+        around = torch.from_numpy(graph @ found.numpy())
         found = share * around + (1.0 - share) * begin
         found[labelled] = truth
     return found

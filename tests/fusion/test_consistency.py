@@ -72,17 +72,19 @@ def test_a_look_that_only_adds_to_the_answers_is_not_enough(
 ) -> None:
     """Two gates: what answers and look tell together, and what the look tells alone."""
     asked: list[int] = []
+    surely, hardly = torch.full((30,), 1.0), torch.full((30,), -1.0)
 
-    def judge(columns: Tensor, other: Tensor, *rest: object) -> bool:
+    def judge(columns: Tensor, other: Tensor, *rest: object) -> Tensor:
         asked.append(other.shape[1])
-        return len(asked) == 1  # answers and look together, but not the look alone
+        # Answers and look together tell more, but not the look alone.
+        return surely if len(asked) == 1 else hardly
 
-    monkeypatch.setattr(sight, "tells_more", judge)
+    monkeypatch.setattr(sight, "_better", judge)
     assert not believe(case.problem, case.answers, EVEN).looked
     assert len(asked) == 2 and asked[0] > asked[1]
-    monkeypatch.setattr(sight, "tells_more", lambda *given: True)
+    monkeypatch.setattr(sight, "_better", lambda *given: surely)
     assert believe(case.problem, case.answers, EVEN).looked
-    monkeypatch.setattr(sight, "tells_more", lambda *given: False)
+    monkeypatch.setattr(sight, "_better", lambda *given: hardly)
     assert not believe(case.problem, case.answers, EVEN).looked
 
 

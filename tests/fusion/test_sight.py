@@ -73,9 +73,17 @@ def test_where_names_are_strange_labels_need_not_be_sure(
     assert called_in(problem, told, noise, True) == (False, False)  # the answers tell more
     for strange in (False, True):
         assert called_in(few, told, sight, strange) == (strange, False)  # nothing to judge by
-        # Told better, but not beyond chance: that is enough where names are strange.
-        monkeypatch.setattr("fedsa.fusion.sight.tells_more", lambda *_, errors=1.645: errors == 0)
+    # Told better, but not beyond chance: that is enough where names are strange.
+    monkeypatch.setattr("fedsa.fusion.sight.beyond_chance", lambda better: False)
+    for strange in (False, True):
         assert called_in(problem, noise, sight, strange) == (strange, False)
+
+
+def test_the_only_label_of_a_class_does_not_keep_others_from_judging() -> None:
+    labels = torch.cat([torch.arange(9).repeat(4), torch.tensor([9])])
+    noise = torch.randn(37, 4, generator=torch.Generator().manual_seed(0))
+    told = torch.cat([noise, 5.0 * torch.nn.functional.one_hot(labels)], dim=1)
+    assert tells_more(noise, told, torch.arange(37), labels, 0)
 
 
 def test_labels_may_come_sorted_by_class() -> None:
@@ -107,10 +115,11 @@ def test_who_knows_is_not_disturbed(case: Case) -> None:
     assert torch.equal(with_, without)
 
 
-def test_what_is_seen_alone_says_who_is_near(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answers that tell nothing would make neighbours of items that do not look alike."""
-    generator = torch.Generator().manual_seed(1)
-    blind = {n: torch.randn(300, 5, generator=generator).softmax(dim=1) for n in EVEN}
+@pytest.mark.parametrize("looked", [True, False])
+def test_who_is_near_is_seen_alone_where_answers_tell_less(
+    looked: bool, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else answers, and what is seen beside them if it is wanted, say who is near."""
     given: list[tuple[torch.Tensor, float]] = []
 
     def noted(near: torch.Tensor, found: torch.Tensor, *rest: Any) -> torch.Tensor:
@@ -118,9 +127,39 @@ def test_what_is_seen_alone_says_who_is_near(case: Case, monkeypatch: pytest.Mon
         return found
 
     monkeypatch.setattr("fedsa.fusion.beliefs.spread", noted)
-    beliefs(case.problem, Answers(blind), EVEN)
+    monkeypatch.setattr("fedsa.fusion.beliefs.called_in", lambda *_: (True, looked))
+    for share in (0.8, 0.999, 0.0):
+        beliefs(case.problem, case.answers, EVEN, FusionOptions(spreading=share))
+    (near, reach), (_, longer) = given  # and nothing spreads where it must not
+    if looked:
+        assert torch.equal(near, seen(case.problem)) and (reach, longer) == (FAR, 0.999)
+    else:
+        assert near.shape[1] == 15 + DIRECTIONS and (reach, longer) == (0.8, 0.999)
+
+
+def test_without_a_look_answers_alone_say_who_is_near(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near: list[int] = []
+
+    def noted(columns: torch.Tensor, found: torch.Tensor, *_: Any) -> torch.Tensor:
+        near.append(columns.shape[1])
+        return found
+
+    monkeypatch.setattr("fedsa.fusion.beliefs.spread", noted)
     beliefs(case.problem, case.answers, EVEN)
-    beliefs(case.problem, Answers(blind), EVEN, FusionOptions(spreading=0.0))
-    (looked, far), (answered, usual) = given  # and nothing spreads where it must not
-    assert torch.equal(looked, seen(case.problem)) and far == FAR
-    assert answered.shape[1] == 15 and usual == FusionOptions().spreading
+    assert near == [15]
+
+
+def test_strange_names_make_neighbours_by_look(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+
+    def noted(near: torch.Tensor, found: torch.Tensor, *rest: Any) -> torch.Tensor:
+        given.append(rest[-1])
+        return found
+
+    monkeypatch.setattr("fedsa.fusion.beliefs.spread", noted)
+    monkeypatch.setattr("fedsa.fusion.beliefs.strangers", lambda *_: True)
+    monkeypatch.setattr("fedsa.fusion.beliefs.called_in", lambda *_: (True, False))
+    beliefs(case.problem, case.answers, EVEN)
+    assert given == [FAR]

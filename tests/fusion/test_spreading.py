@@ -53,6 +53,12 @@ def test_a_larger_share_reaches_farther() -> None:
     assert float(far[99, 0]) > 0.51 and float(far[199, 1]) > 0.51
 
 
+def test_there_is_an_end_whatever_the_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreading, "MOST", 20)
+    given = draw(30, 2), draw(30, 3).softmax(dim=1), torch.tensor([0]), torch.eye(3)[:1]
+    torch.testing.assert_close(spread(*given, 1 - 1e-9), spread(*given, 1 - 1e-7))
+
+
 def test_what_nobody_doubts_stays_and_nothing_spreads_without_a_share() -> None:
     columns, before = draw(30, 2), draw(30, 3).softmax(dim=1)
     none = torch.zeros(0, dtype=torch.long), torch.zeros(0, 3)
