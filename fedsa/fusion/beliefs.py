@@ -153,9 +153,8 @@ def _classes(
         wanted, looked = called_in(problem, columns, sight, strange)
         if wanted:
             columns, plain = beside(columns, sight), beside(plain, sight)
-            near = plain
-            if looked or strange:  # what else is answered tells nothing of who is near
-                near, reach = sight, max(reach, FAR)
+            alone = looked or strange  # then answers make worse neighbours than looks
+            near, reach = (sight, max(reach, FAR)) if alone else (plain, reach)
             told = None  # who has to look for himself hears nothing that is worth a name
     if told is not None and not hold(told, problem, columns):
         told = None
