@@ -19,9 +19,10 @@ from torch.nn import functional as F
 from fedsa.fusion.heads import own_weights, stack_tells_more
 from fedsa.fusion.names import hold, strangers, told_by_name
 from fedsa.fusion.shares import shares
-from fedsa.fusion.sight import beside, called_in, seen
+from fedsa.fusion.sight import beside, called_in, explains_more, seen
 from fedsa.fusion.spreading import FAR, spread
-from fedsa.fusion.stack import features, regress, ridge
+from fedsa.fusion.stack import features, regress
+from fedsa.fusion.values import regress_values
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
 from fedsa.prototypes.competence import clusters, competence
@@ -74,7 +75,8 @@ def believe(
 
     Of several heads each has its own, side by side: of classes by the teachers that tell of them
     (:func:`fedsa.fusion.heads.own_weights`), by the stack alone where held-out labels ask for that
-    (:func:`fedsa.fusion.heads.stack_tells_more`); of values by a ridge regression on all answers.
+    (:func:`fedsa.fusion.heads.stack_tells_more`); of values by a ridge regression on all answers,
+    and on the items' own look where labels left out ask for it.
 
     Parameters
     ----------
@@ -95,7 +97,7 @@ def believe(
     items, found = torch.unique(torch.cat([answers.covered(weights), problem.labelled])), []
     for head, part in problem.parts():
         if not part.task.distributions:
-            found.append(_values(part, features(answers, weights)))
+            found.append(_values(part, features(answers, weights), options))
             continue
         if head.label is None:
             return _classes(part, answers, weights, items, options, known)
@@ -103,8 +105,11 @@ def believe(
     return Believed(torch.cat(found, dim=1), looked=False)
 
 
-def _values(problem: Problem, columns: Tensor) -> Tensor:
-    found = ridge(columns, problem.labelled, problem.labels)
+def _values(problem: Problem, columns: Tensor, options: FusionOptions) -> Tensor:
+    if options.sight:
+        wider = beside(columns, seen(problem))
+        columns = wider if explains_more(problem, columns, wider) else columns
+    found = regress_values(columns, problem.labelled, problem.labels)
     found[problem.labelled] = problem.labels
     return found
 

@@ -18,6 +18,7 @@ from fedsa.fusion.stack import POWERS, left_out, regressions, scale, told
 from fedsa.problem import Problem
 from fedsa.seeding import torch_generator
 from fedsa.transferability.cross_validation import judges
+from fedsa.transferability.ridge import explained
 
 DIRECTIONS = 32
 """Leading directions of the inputs."""
@@ -71,6 +72,22 @@ def called_in(problem: Problem, columns: Tensor, sight: Tensor, strange: bool) -
     if beyond_chance(better):
         return True, tells_more(columns, sight, *judged)
     return strange and float(better.mean()) > 0, False
+
+
+def explains_more(problem: Problem, columns: Tensor, wider: Tensor) -> bool:
+    """Whether wider features explain labels that are values better when left out, beyond chance.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of one head of values; its labels judge.
+    columns, wider : Tensor
+        ``(n, F)`` and ``(n, G)`` features.
+    """
+    if len(problem.labels) < 2 * FEWEST:  # a quantity asks for as many as two classes
+        return False
+    less, more = (explained(rows[problem.labelled], problem.labels) for rows in (columns, wider))
+    return beyond_chance(more - less)
 
 
 def tells_more(columns: Tensor, wider: Tensor, labelled: Tensor, labels: Tensor, seed: int) -> bool:

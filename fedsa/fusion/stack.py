@@ -11,7 +11,6 @@ from torch import Tensor
 from fedsa.problem import Answers
 from fedsa.transferability.cross_validation import FOLDS, deal, folds
 from fedsa.transferability.logistic import fit as fit_logistic
-from fedsa.transferability.ridge import fit
 
 PENALTY = 10.0
 """1 / C of an L2 logistic regression on features of unit root mean square."""
@@ -176,23 +175,3 @@ def _span(inputs: Tensor) -> Tensor:
         found: Tensor = torch.linalg.qr(inputs.T).Q
         return found
     return torch.eye(inputs.shape[1], dtype=inputs.dtype)
-
-
-def ridge(columns: Tensor, labelled: Tensor, labels: Tensor) -> Tensor:
-    """Fit a ridge regression of values on the labelled rows; predict on all rows.
-
-    Parameters
-    ----------
-    columns : Tensor
-        ``(n, F)`` features.
-    labelled, labels : Tensor
-        ``(m,)`` row indices, and ``(m, k)`` values in [0, 1].
-
-    Returns
-    -------
-    Tensor
-        ``(n, k)`` in [0, 1].
-    """
-    fitted = fit(columns[labelled], labels)
-    found: Tensor = (columns.double() - fitted.centre) @ fitted.weights + fitted.mean
-    return found.clamp(0.0, 1.0).to(columns.dtype)

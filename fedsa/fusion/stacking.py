@@ -10,7 +10,8 @@ from torch import Tensor
 from fedsa.fusion.base import Fused, Stage
 from fedsa.fusion.distil import distil
 from fedsa.fusion.heads import own_weights
-from fedsa.fusion.stack import features, regress, ridge
+from fedsa.fusion.stack import features, regress
+from fedsa.fusion.values import regress_values
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
 
@@ -45,7 +46,7 @@ class Stacking:
             if classes:
                 parts.append(regress(columns, where, part.labels, head.task.outputs))
             else:
-                parts.append(ridge(columns, where, part.labels))
+                parts.append(regress_values(columns, where, part.labels))
         beliefs = torch.cat(parts, dim=1)
         asked = answers.covered(weights)
         return Fused(student=distil(problem, beliefs, asked, "stacking", stage.round))

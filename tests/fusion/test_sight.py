@@ -10,10 +10,11 @@ import torch
 
 from fedsa.data.transfer import TransferSet
 from fedsa.fusion.beliefs import beliefs
-from fedsa.fusion.sight import DIRECTIONS, beside, called_in, seen, tells_more
+from fedsa.fusion.sight import DIRECTIONS, beside, called_in, explains_more, seen, tells_more
 from fedsa.fusion.spreading import FAR
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers
+from fedsa.task import Regression
 from tests.fusion.conftest import Case
 
 EVEN = {"even": 1 / 3, "high": 1 / 3, "low": 1 / 3}
@@ -48,6 +49,24 @@ def test_labels_decide_whether_the_items_tell_more(case: Case) -> None:
     assert not tells_more(told, beside(told, noise), where, labels, 0)
     first = torch.stack([(labels == c).nonzero()[0, 0] for c in range(10)])
     assert not tells_more(noise, beside(noise, sight), where[first], labels[first], 0)
+
+
+def test_labels_that_are_values_decide_as_well(case: Case) -> None:
+    sight, generator = seen(case.problem), torch.Generator().manual_seed(0)
+    noise = torch.randn(300, 5, generator=generator)
+    values = (0.5 + 0.1 * sight[:, -4:]).clamp(0.0, 1.0)  # the leading ones stand last
+    task = Regression(tuple("abcd"))
+    problem = replace(case.problem, task=task, labels=values[case.problem.labelled])
+    assert explains_more(problem, noise, beside(noise, sight))
+    assert not explains_more(problem, sight, beside(sight, noise))
+    few = replace(problem, labelled=problem.labelled[:5], labels=problem.labels[:5])
+    assert not explains_more(few, noise, beside(noise, sight))
+    answers, even = Answers({"noise": noise.sigmoid()}, ["noise"]), {"noise": 1.0}
+    error = [
+        float((beliefs(problem, answers, even, FusionOptions(sight=on)) - values).square().mean())
+        for on in (True, False)
+    ]
+    assert error[0] < 0.2 * error[1]
 
 
 def test_two_labels_a_class_cannot_judge() -> None:
