@@ -1,4 +1,8 @@
-"""What a student comes to when teachers are selected in different ways, fused alike."""
+"""What a student comes to when teachers are selected in different ways, fused alike.
+
+Under the prototype fusion, which by itself weighs down what labels speak against, and under
+multi-head distillation, the usual way, which believes every teacher that it is given.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from fedsa.fusion.base import Stage
+from fedsa.fusion.multihead import MultiHead
 from fedsa.fusion.prototypes import PrototypeFusion
 from fedsa.options import SelectionOptions
 from fedsa.ranking.estimates import Scores, Stand, evidence, with_parts
@@ -59,21 +64,36 @@ def choices(
 
 
 def students(
-    pool: Pool, stand: Stand, chosen: Mapping[str, Mapping[str, float]], steps: int
+    pool: Pool,
+    stand: Stand,
+    chosen: Mapping[str, Mapping[str, float]],
+    steps: int,
+    usual: bool = False,
 ) -> dict[str, float]:
-    """Return the test accuracy of a student by each choice, by prototype fusion in one round."""
+    """Return the test accuracy of a student by each choice, in one round.
+
+    Parameters
+    ----------
+    pool, stand : Pool, Stand
+        What is known.
+    chosen : Mapping[str, Mapping[str, float]]
+        Weights by choice; equal ones are trained with once.
+    steps : int
+        Optimiser steps of each student.
+    usual : bool
+        Whether by multi-head distillation in place of the prototype fusion.
+    """
     options = pool.problem.student.model_copy(update={"steps": steps})
     problem = replace(stand.problem, student=options)
+    fusion = MultiHead() if usual else PrototypeFusion(pool.scenario.fusion)
     known: dict[tuple[tuple[str, float], ...], float] = {}
     found = {}
     for name, weights in chosen.items():
         place = tuple(sorted((n, round(w, 9)) for n, w in weights.items() if w > 0))
         if place not in known:
-            pool.progress(f"student by {name}")
+            pool.progress(f"student by {name}{', multi-head' if usual else ''}")
             answers = pool.answers.of([n for n, _ in place])
-            fused = PrototypeFusion(pool.scenario.fusion).fit(
-                problem, answers, dict(place), Stage(), {}
-            )
+            fused = fusion.fit(problem, answers, dict(place), Stage(), {})
             known[place] = pool.accuracy(fused.student)
         found[name] = known[place]
     return found

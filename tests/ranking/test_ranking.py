@@ -86,7 +86,7 @@ def test_choices_are_what_they_are_called(
     assert found["oracle, best five"] == {"even": 0.5, "high": 0.5}
     assert found["uniform"] == dict.fromkeys(TEACHERS, 0.25)
     assert [sum(weight > 0 for weight in found[n].values()) for n in ("best single",)] == [1]
-    trained = students(
-        pool, first, {"a": {"low": 0.5, "high": 0.5}, "b": {"high": 0.5, "low": 0.5, "even": 0}}, 60
-    )
-    assert trained["a"] == trained["b"] > 0.3
+    same = {"a": {"low": 0.5, "high": 0.5}, "b": {"high": 0.5, "low": 0.5, "even": 0}}
+    trained = [students(pool, first, same, 60, usual) for usual in (False, True)]
+    assert trained[0]["a"] == trained[0]["b"] > 0.3
+    assert trained[1]["a"] == trained[1]["b"] != trained[0]["a"]

@@ -25,6 +25,8 @@ from fedsa.tables import code
 from fedsa.tables.selection.definition import SelectionTable
 
 TRUTH, ESTIMATES, STUDENTS = "truth", "estimates", "students"
+ACCURACY, USUAL = "accuracy", "multi-head"
+"""Of students: by the prototype fusion, and by multi-head distillation."""
 
 _OWN = tuple(name for name in code.APART if name != "ranking")
 _APART = {
@@ -168,7 +170,8 @@ class Measuring:
             steps = self.table.options.student_steps
             found[pool] = {
                 "weights": chosen,
-                "accuracy": students(self._pool, first, chosen, steps),
+                ACCURACY: students(self._pool, first, chosen, steps),
+                USUAL: students(self._pool, first, chosen, steps, usual=True),
             }
         return found
 

@@ -12,7 +12,7 @@ from fedsa.tables import code
 from fedsa.tables.made import made_with
 from fedsa.tables.selection.cells import STUDENTS, Figures, Measuring, digest, key, kinds
 from fedsa.tables.selection.definition import SelectionTable
-from fedsa.tables.selection.markdown import markdown
+from fedsa.tables.selection.markdown import FUSIONS, markdown
 from fedsa.tables.selection.results import chosen, measured, rankings, rows
 from fedsa.tables.store import Record, Store
 
@@ -125,7 +125,10 @@ class Making:
                 name: [plain(row) for row in rows(rankings(self.table, cells, done, name))]
                 for name in students
             },
-            "students": [plain(row) for row in chosen(self.table, cells, self.seeds)],
+            "students": {
+                by: [plain(row) for row in chosen(self.table, cells, self.seeds, fused)]
+                for fused, by in FUSIONS.items()
+            },
             "runs": [_rounded(record) for record in records],
         }
 

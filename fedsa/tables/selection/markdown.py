@@ -7,7 +7,7 @@ from typing import Any
 
 from fedsa.runs.compare import figure
 from fedsa.runs.intervals import interval
-from fedsa.tables.selection.cells import TRUTH, alone, gains
+from fedsa.tables.selection.cells import ACCURACY, TRUTH, USUAL, alone, gains
 from fedsa.tables.selection.costs import cost
 from fedsa.tables.selection.definition import SelectionTable
 from fedsa.tables.selection.results import (
@@ -30,6 +30,7 @@ first ones as there are. *rank*: place by tau among all rows, in the mean over p
 zero. *queries*: items about which each teacher is asked; *passes*: forward and backward passes that
 it makes for them. *look: METHOD* is the closeness of centred maps, as the default has it of its
 method; *evidence* is the default selector with another part of looks."""
+FUSIONS = {ACCURACY: "the prototype fusion", USUAL: "multi-head distillation"}
 
 
 def markdown(
@@ -65,7 +66,8 @@ def markdown(
         students = list(cells["estimates"][done[0]]["students"])
         lines += _estimators(table, cells, done, students[0])
         lines += _qualities(table, cells, done, students)
-    lines += _students(table, cells, seeds)
+    for fused, by in FUSIONS.items():
+        lines += _students(table, cells, seeds, fused, by)
     lines += _gains(table, cells, seeds)
     counts = ", ".join(
         f"{kind} {len(set(of) & set(seeds))} of {len(seeds)}" for kind, of in cells.items()
@@ -117,15 +119,17 @@ def _qualities(
     yield ""
 
 
-def _students(table: SelectionTable, cells: Cells, seeds: Sequence[int]) -> Iterator[str]:
-    found = chosen(table, cells, seeds)
+def _students(
+    table: SelectionTable, cells: Cells, seeds: Sequence[int], fused: str, by: str
+) -> Iterator[str]:
+    found = chosen(table, cells, seeds, fused)
     if not found:
         return
     pools = list(table.trained)
-    yield "## The student under each way to select"
+    yield f"## The student under each way to select, by {by}"
     yield ""
     yield (
-        "Test accuracy in percent of a student of the prototype fusion, one round of "
+        f"Test accuracy in percent of a student by {by}, one round of "
         f"{table.options.student_steps} steps; below it the difference from the default, paired "
         "by seed. The oracle sees the true gains, and has no rank."
     )

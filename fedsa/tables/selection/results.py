@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedsa.runs.intervals import Interval, interval
-from fedsa.tables.selection.cells import ESTIMATES, STUDENTS, TRUTH, gains
+from fedsa.tables.selection.cells import ACCURACY, ESTIMATES, STUDENTS, TRUTH, gains
 from fedsa.tables.selection.definition import SelectionTable
 from fedsa.tables.selection.figures import Ranking, by_lot, over_seeds, ranking, ranks
 
@@ -129,23 +129,36 @@ def rows(found: Mapping[int, Mapping[str, Mapping[str, Ranking]]]) -> list[Row]:
     return sorted(out, key=lambda row: row.rank.mean if row.rank else 0.0)
 
 
-def chosen(table: SelectionTable, cells: Cells, seeds: Sequence[int]) -> list[Chosen]:
-    """Return one row a way to select, the best mean rank first."""
-    known = {seed: cells[STUDENTS][seed] for seed in seeds if seed in cells[STUDENTS]}
+def chosen(
+    table: SelectionTable, cells: Cells, seeds: Sequence[int], fused: str = ACCURACY
+) -> list[Chosen]:
+    """Return one row a way to select, the best mean rank first.
+
+    Parameters
+    ----------
+    table, cells, seeds : SelectionTable, Cells, Sequence[int]
+        What was measured.
+    fused : str
+        ``ACCURACY`` or ``USUAL``: by which fusion the students learnt.
+    """
+    pools = list(table.trained)
+    known = {
+        seed: cells[STUDENTS][seed]
+        for seed in seeds
+        if seed in cells[STUDENTS] and fused in cells[STUDENTS][seed][pools[0]]
+    }
     if not known:
         return []
-    pools = list(table.trained)
-    names = list(next(iter(known.values()))[pools[0]]["accuracy"])
+    names = list(next(iter(known.values()))[pools[0]][fused])
     places = {
         seed: [
-            ranks({n: v for n, v in by[pool]["accuracy"].items() if not sees_more(n)})
-            for pool in pools
+            ranks({n: v for n, v in by[pool][fused].items() if not sees_more(n)}) for pool in pools
         ]
         for seed, by in known.items()
     }
 
     def accuracy(name: str, pool: str) -> list[float]:
-        return [by[pool]["accuracy"][name] for by in known.values()]
+        return [by[pool][fused][name] for by in known.values()]
 
     def apart(name: str, pool: str) -> list[float]:
         pairs = zip(accuracy(name, pool), accuracy(DEFAULT, pool), strict=True)

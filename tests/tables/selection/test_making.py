@@ -70,7 +70,13 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
             own: dict[str, Any] = {
                 "truth": {"alone": 0.7, "gains": truth},
                 "estimates": {"own-accuracy": wrong, "students": {"few": stand}},
-                "students": {"all": {"weights": {}, "accuracy": students}},
+                "students": {
+                    "all": {
+                        "weights": {},
+                        "accuracy": students,
+                        "multi-head": dict.fromkeys(students, 0.5) | {"default": 0.6},
+                    }
+                },
             }
             self.known[kind] = own[kind]
             return own[kind], 1.0
@@ -93,9 +99,12 @@ def test_cells_are_measured_once(path: Path, tmp_path: Path, made_up: list[Any])
     assert "the command" in page and "| default | 1.0 ± 0.0 | 1.00 ± 0.00 | – |" in page
     assert "| uniform | 2.0 ± 0.0 | 75.05 ± 0.64<br>-4.95 ± 0.64 * |" in page
     assert "| oracle (sees more) | – | 90.00 ± 0.00<br>+10.00 ± 0.00 * |" in page
+    usual = page[page.index("by multi-head distillation") :]
+    assert "| uniform | 2.0 ± 0.0 | 50.00 ± 0.00<br>-10.00 ± 0.00 * |" in usual
     assert page.index("| default |") < page.index("| leep |")
     found = json.loads((tmp_path / "out" / "small.json").read_text())
     assert len(found["runs"]) == 6
+    assert [len(rows) for rows in found["students"].values()] == [3, 3]
     rows = {row["name"]: row for row in found["estimators"]["few"]}
     assert rows["default"]["regret"]["mean"] == 0 < rows["leep"]["regret"]["mean"]
 
@@ -143,6 +152,20 @@ def test_the_truth_depends_on_no_selector(path: Path) -> None:
     path.write_text(text.replace('two = ["a", "b"]', 'two = ["a", "c"]'))
     keys = [[measured.key(t, kind, 0) for kind in kinds] for t in (table, load(path))]
     assert keys[0][0] == keys[1][0] and keys[0][1] != keys[1][1]
+
+
+def test_students_of_before_multi_head_are_shown_without_it(
+    path: Path, tmp_path: Path, made_up: list[Any]
+) -> None:
+    making = Making(load(path), [0], tmp_path / "out", "")
+    making.make(list(making.missing()), print)
+    for file in (tmp_path / "out" / "small" / "results").glob("*.json"):
+        record = json.loads(file.read_text())
+        if record["kind"] == "students":
+            del record["figures"]["all"]["multi-head"]
+            file.write_text(json.dumps(record))
+    page = Making(load(path), [0], tmp_path / "out", "").write().read_text()
+    assert "by the prototype fusion" in page and "by multi-head distillation" not in page
 
 
 @pytest.mark.parametrize(
