@@ -149,9 +149,21 @@ class Bundles:
         return digits
 
     def withdraw(self, name: str) -> str:
-        """Take an approval back; runs that the node knows already are not stopped by it."""
+        """Take an approval back; runs that the node knows already are not stopped by it.
+
+        Raises
+        ------
+        RunError
+            If it was not approved here.
+        """
         digits = self.find(name) if not _HASH.fullmatch(name) else name
-        left = {key: day for key, day in self.approved().items() if key != digits}
+        approved = self.approved()
+        if digits not in approved:
+            raise RunError(
+                f"Bundle {digits} is not approved in '{self._list.parent}': name the folder of the "
+                "SuperNode that approved it by --state."
+            )
+        left = {key: day for key, day in approved.items() if key != digits}
         aside = self._list.with_suffix(".tmp")
         aside.write_text("".join(f"{key} {day}\n" for key, day in left.items()), "ascii")
         aside.replace(self._list)

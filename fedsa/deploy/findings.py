@@ -132,12 +132,20 @@ def _of_node(node: Seen) -> list[Problem]:
     return found
 
 
-def needs(scenario: Scenario) -> dict[str, int]:
-    """Return how many items a teacher that is always selected is asked about, by call."""
+def needs(scenario: Scenario, cost: int = 1) -> dict[str, int]:
+    """Return what a teacher that is always selected is charged, in items, by call.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What is to be run.
+    cost : int
+        Items that a map is charged as; one that was paid for counts as one item from then on.
+    """
     saliency, rounds = scenario.saliency, -(-scenario.rounds // scenario.selection.every)
-    looked = {"score": 0, "saliency": saliency.shown}
-    looked[saliency.mode if saliency.mode == "score" else "saliency"] += (
-        rounds * saliency.probe_items
+    looked = {"score": 0, "saliency": saliency.shown * cost}
+    looked["score" if saliency.mode == "score" else "saliency"] += saliency.probe_items * (
+        cost + rounds - 1
     )
     return {"predict": scenario.task.items, **looked}
 
@@ -163,12 +171,19 @@ def _of_teacher(card: Card, offered: str, scenario: Scenario) -> list[Problem]:
         found.append(Problem(card.id, sentence, grave=False))
     if card.terms is None:
         return found
-    for call, wanted in needs(scenario).items():
+    cost, looked = card.terms.cost(method), "score" if looks.mode == "score" else "saliency"
+    for call, wanted in needs(scenario, cost).items():
         left = card.terms.left(call)
         if wanted and not left:
             grave = call == "predict"
             sentence = f"It answers no question of the kind '{call}' (any more)."
             found.append(Problem(card.id, sentence, grave=grave))
+        elif call == looked and left < looks.probe_items * cost:
+            sentence = (
+                f"Its budget for '{call}' is {left} items, and the first look is charged as "
+                f"{looks.probe_items * cost}: it is judged without looks."
+            )
+            found.append(Problem(card.id, sentence, grave=False))
         elif left < wanted:
             sentence = f"Its budget for '{call}' is {left} items, and up to {wanted} are wanted."
             found.append(Problem(card.id, sentence, grave=False))

@@ -10,13 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from fedsa.data.splits import split
 from fedsa.launcher import processes
+from fedsa.scenario import load
 from tests.deploy import teachers
 from tests.deploy.federation import Federation, Institution
 from tests.launcher.commands import scenario
 
 DISKS = {"onnx": "8m"}
 """The disk that a test fills."""
+SEEDS = (0, 1)
+"""Of the tests' runs; each has a transfer set of its own."""
 TABLE = '[[teachers]]\nid = "{name}"\nfile = {file}\n'
 
 
@@ -66,6 +70,12 @@ def running() -> Iterator[Running]:
             federation__timeout=400.0, federation__round_deadline=300.0,
         )  # fmt: skip
         federation.variables["SCENARIO"] = str(path)
+        careful = institutions[teachers.CAREFUL]
+        for seed in SEEDS:
+            digits = split(load(path, seed=seed)).transfer.hash
+            federation.block(
+                "institution", "approve-set", careful.host, INSTITUTION=careful.records, SET=digits
+            )
         yield Running(federation, institutions, files, path)
     finally:
         federation.close()

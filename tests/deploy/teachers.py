@@ -36,7 +36,7 @@ POLICY = """
 [policy]
 calls = ["predict", "saliency", "score"]
 coordinators = ["coordinator", "local"]
-any-set = true
+{sets}
 [policy.budget]
 predict = {predict}
 saliency = 20000
@@ -44,6 +44,8 @@ score = 200000
 """
 
 
+CAREFUL = "onnx"
+"""Whose institution approves transfer sets one by one."""
 BUDGET = {"torch": 2000, "onnx": 2000, "sklearn": 210}
 """Items that each may be asked to predict; the last is less than the whole transfer set."""
 
@@ -54,7 +56,12 @@ def make(folder: Path) -> dict[str, Path]:
     pool = "".join(teacher(name, classes) for name, classes in CLASSES.items())
     parts = split(load(scenario(folder / "shards.toml", pool)))
     return {
-        name: _make(folder / name, name, parts.shards[name], POLICY.format(predict=BUDGET[name]))
+        name: _make(
+            folder / name,
+            name,
+            parts.shards[name],
+            POLICY.format(predict=BUDGET[name], sets="" if name == CAREFUL else "any-set = true"),
+        )
         for name in CLASSES
     }
 

@@ -40,6 +40,11 @@ def test_an_approval_is_of_one_content(tmp_path: Path) -> None:
     shelf.approve(first)
     assert (tmp_path / "approved-bundles").read_text().count(first) == 1
     assert shelf.withdraw(first) == first and shelf.approved() == {}
+    for name in (first, first[:12]):
+        with pytest.raises(RunError, match=r"not approved in .*--state"):
+            shelf.withdraw(name)
+    with pytest.raises(RunError, match="not approved in"):
+        Bundles(tmp_path / "elsewhere").withdraw(first)
     unseen = hashlib.sha256(b"told by the coordinator").hexdigest()
     assert shelf.approve(unseen) == unseen and second not in shelf.approved()
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from fedsa.data.splits import split
 from fedsa.runs.serving import is_served
+from fedsa.scenario import load
 from tests.deploy import teachers
 from tests.deploy.conftest import Running
 from tests.deploy.federation import below, eventually, kill, reached, read
@@ -31,6 +33,7 @@ def _started(folder: Path) -> int:
 def test_a_check_shows_cards_budgets_and_clocks(running: Running) -> None:
     said = running.federation.block("coordinator", "check")
     assert "3 of 3 teachers can take part" in said
+    assert split(load(running.scenario)).transfer.hash in said
     for name, budget in teachers.BUDGET.items():
         assert f"predict {budget}/{budget}" in said and name in said
     assert "sklearn: Its budget for 'predict' is 210 items, and up to 300 are wanted." in said

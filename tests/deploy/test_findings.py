@@ -9,7 +9,7 @@ import pytest
 
 from fedsa import __version__
 from fedsa.deploy.findings import Problem, Seen, needs, problems
-from fedsa.messages import Card, Limit, Terms
+from fedsa.messages import Card, Cost, Limit, Terms
 from fedsa.scenario import Scenario, load
 from tests.launcher.commands import scenario
 
@@ -81,6 +81,18 @@ def test_budgets_that_are_small_or_shut(tiny: Scenario) -> None:
     shut = replace(TERMS, limits=TERMS.limits[1:2])
     found = _found([replace(SEEN, cards=(replace(CARD, terms=shut),))], tiny)
     assert {(p.grave, "'predict'" in p.sentence) for p in found} == {(True, True), (False, False)}
+
+
+def test_a_look_is_charged_as_the_passes_that_it_takes(tiny: Scenario) -> None:
+    assert needs(tiny, 50) == {"predict": 300, "score": 16 * 51, "saliency": 400}
+    found = []
+    for budget in (16 * 50 - 1, 16 * 50, 16 * 51):
+        limits = (TERMS.limits[0], Limit("score", 5000, budget), TERMS.limits[2])
+        dear = replace(TERMS, limits=limits, costs=(Cost("occlusion", 50),))
+        found.append(_found([replace(SEEN, cards=(replace(CARD, terms=dear),))], tiny))
+    assert [len(some) for some in found] == [1, 1, 0]
+    assert "first look is charged as 800: it is judged without looks" in found[0][0].sentence
+    assert "800 items, and up to 816 are wanted" in found[1][0].sentence
 
 
 def test_looks_that_a_teacher_does_not_give(tiny: Scenario) -> None:
