@@ -54,6 +54,7 @@ def data(console: Console) -> None:
         "Your own:  the path of an .npz file (arrays inputs and labels), of a folder with",
         "           train/CLASS/*.png in it, or 'module:attribute' of a function that",
         "           returns a fedsa.data.Dataset; as in --set task.data=my.npz",
+        "           Items without a label: label -1, or the folder unlabelled/.",
     )
 
 

@@ -1,4 +1,4 @@
-"""A dataset: labelled items with their class names, checked once, on construction."""
+"""A dataset: items with their labels, as far as known, and class names; checked once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fedsa.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled items, all of one shape, with a test set where the source has one.
+    """Items, all of one shape, with a test set where the source has one.
 
     Parameters
     ----------
@@ -22,11 +22,11 @@ class Dataset:
     inputs : np.ndarray
         Images, uint8 ``(n, C, H, W)``; any other tensor, float32 ``(n, ...)``.
     labels : np.ndarray
-        int64 ``(n,)``, places in ``classes``.
+        int64 ``(n,)``, places in ``classes``; -1 for an item whose label is not known.
     classes : tuple[str, ...]
         Class names.
     test_inputs, test_labels : np.ndarray
-        The test set, alike; may hold no items.
+        The test set, alike, with every label known; may hold no items.
     licence : str
         Licence of the data, an SPDX name where there is one.
     source : str
@@ -62,7 +62,7 @@ class Dataset:
         _check_items(f"{what}: test_inputs", self.test_inputs)
         if not len(self.inputs):
             raise DataError(f"{what} holds no items.")
-        _check_labels(f"{what}: labels", self.labels, len(self.inputs), len(self.classes))
+        _check_labels(f"{what}: labels", self.labels, len(self.inputs), len(self.classes), -1)
         _check_labels(
             f"{what}: test_labels", self.test_labels, len(self.test_inputs), len(self.classes)
         )
@@ -118,14 +118,15 @@ def _check_items(what: str, items: np.ndarray) -> None:
         raise DataError(f"{what} have the shape {items.shape}: an item holds no numbers.")
 
 
-def _check_labels(what: str, labels: np.ndarray, items: int, classes: int) -> None:
+def _check_labels(what: str, labels: np.ndarray, items: int, classes: int, least: int = 0) -> None:
     if labels.dtype != np.int64 or labels.shape != (items,):
         raise DataError(
             f"{what} are {labels.dtype} of shape {labels.shape}; int64 of shape ({items},) is "
             "needed, one an item."
         )
-    if items and not (labels.min() >= 0 and labels.max() < classes):
-        bad = int(labels.min() if labels.min() < 0 else labels.max())
+    if items and not (labels.min() >= least and labels.max() < classes):
+        bad = int(labels.min() if labels.min() < least else labels.max())
         raise DataError(
-            f"{what} hold {bad}, but the {classes} classes are numbered 0 to {classes - 1}."
+            f"{what} hold {bad}, but the {classes} classes are numbered 0 to {classes - 1}"
+            f"{' (-1: not known)' if least < 0 else ''}."
         )

@@ -41,11 +41,10 @@ def content_keys(items: np.ndarray) -> np.ndarray:
 
 
 def renumber(labels: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Turn class numbers into places in ``wanted``; int64, -1 for a class that is not wanted."""
+    """Turn class numbers into places in ``wanted``; int64, -1 where none is known or wanted."""
     places = np.full(max(labels.max(initial=0), wanted.max()) + 1, -1, np.int64)
     places[wanted] = np.arange(len(wanted))
-    renumbered: np.ndarray = places[labels]
-    return renumbered
+    return np.where(labels < 0, -1, places[labels])
 
 
 def take(
@@ -86,6 +85,32 @@ def take_evenly(
             f"to give; lower it to at most {room.sum()}."
         )
     return take(draw, labels, free, wanted, spread(items, room))
+
+
+def with_unlabelled(
+    draw: np.random.Generator,
+    labels: np.ndarray,
+    free: np.ndarray,
+    wanted: np.ndarray,
+    items: int,
+    key: str,
+) -> np.ndarray:
+    """Take all items of the ``wanted`` classes and fill up with items of unknown label, shuffled.
+
+    Raises
+    ------
+    DataError
+        If there are not as many, or more with a label than wanted; ``key`` is the scenario's key.
+    """
+    known, unknown = free[np.isin(labels[free], wanted)], free[labels[free] < 0]
+    if not len(known) <= items <= len(known) + len(unknown):
+        raise DataError(
+            f"{key}: {items} items are wanted, but the data has {len(known)} with a label, which "
+            f"all belong to them, and {len(unknown)} without; set it to a number from {len(known)} "
+            f"to {len(known) + len(unknown)}."
+        )
+    chosen = draw.choice(unknown, items - len(known), replace=False)
+    return draw.permutation(np.concatenate([known, chosen]))
 
 
 def at_random(draw: np.random.Generator, truth: np.ndarray, count: int) -> np.ndarray:

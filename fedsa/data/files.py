@@ -25,8 +25,9 @@ def from_npz(path: Path) -> Dataset:
     """Read a dataset from an ``.npz`` file.
 
     Its arrays: ``inputs`` (images as uint8 ``(n, C, H, W)`` or ``(n, H, W)``, all else as
-    numbers ``(n, ...)``) and ``labels`` (``(n,)`` whole numbers from 0, or names); optionally
-    ``test_inputs`` and ``test_labels`` alike, and ``classes``, the names in order of the numbers.
+    numbers ``(n, ...)``) and ``labels`` (``(n,)`` whole numbers from 0, or names; -1 or an empty
+    name where no label is known); optionally ``test_inputs`` and ``test_labels`` alike, and
+    ``classes``, the names in order of the numbers.
     Further targets are arrays ``target_<name>`` (and ``test_target_<name>`` where there are test
     items); :func:`fedsa.data.targets.target_of` has their kinds.
 
@@ -96,8 +97,10 @@ def _inputs(path: Path, key: str, array: np.ndarray) -> np.ndarray:
 
 def _classes(labels: np.ndarray) -> tuple[str, ...]:
     if labels.dtype.kind in "iu":
-        return tuple(str(label) for label in range(int(labels.max(initial=0)) + 1))
-    return tuple(str(name) for name in np.unique(labels))
+        return tuple(
+            str(label) for label in range(int(labels.astype(np.int64).max(initial=-1)) + 1)
+        )
+    return tuple(str(name) for name in np.unique(labels) if name)
 
 
 def _labels(path: Path, labels: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
@@ -107,14 +110,16 @@ def _labels(path: Path, labels: np.ndarray, classes: tuple[str, ...]) -> np.ndar
         raise DataError(
             f"The data file '{path}': labels are {labels.dtype}; give whole numbers or names."
         )
-    if unknown := set(labels.ravel().tolist()) - set(classes):
+    if unknown := set(labels.ravel().tolist()) - {*classes, ""}:
         raise DataError(f"The data file '{path}': '{min(unknown)}' is not one of its classes.")
-    place = {name: number for number, name in enumerate(classes)}
+    place = {"": -1} | {name: number for number, name in enumerate(classes)}
     return np.array([place[str(name)] for name in labels.ravel()], np.int64).reshape(labels.shape)
 
 
 def from_folder(path: Path) -> Dataset:
-    """Read images from ``train/<class>/*`` and, if there is one, ``test/<class>/*``.
+    """Read images from ``train/<class>/*`` and, if they are there, ``test/<class>/*``.
+
+    Images in ``unlabelled/`` are items whose label is not known.
 
     All images must have the same size; if any is in colour, all are taken as RGB.
 
@@ -140,6 +145,8 @@ def from_folder(path: Path) -> Dataset:
             if not images:
                 raise DataError(f"The folder '{folder}' holds no images ({', '.join(SUFFIXES)}).")
             found += [(image, classes.index(folder.name)) for image in images]
+    unlabelled = sorted(p for p in (path / "unlabelled").glob("*") if p.suffix.lower() in SUFFIXES)
+    files["train"] += [(image, -1) for image in unlabelled]
     pixels = _pixels([image for found in files.values() for image, _ in found])
     labels = np.array([label for found in files.values() for _, label in found], np.int64)
     cut = len(files["train"])

@@ -75,7 +75,7 @@ def draw_shards(
         # Of items that are in the data twice only one is free, else two teachers might share it.
         first = np.zeros(len(keys), bool)
         first[np.unique(keys, return_index=True)[1]] = True
-        free = np.flatnonzero(first & ~np.isin(keys, used))
+        free = np.flatnonzero(first & (data.labels >= 0) & ~np.isin(keys, used))
         teachers = [teacher for teacher in pool if teacher.data == source]
         for teacher, own, chosen in _private(seed, data, free, teachers):
             used = np.concatenate([used, keys[chosen]])

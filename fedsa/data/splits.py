@@ -12,7 +12,15 @@ import numpy as np
 from fedsa.data import label_file, resolve
 from fedsa.data.allot import in_proportion
 from fedsa.data.dataset import Dataset
-from fedsa.data.draw import at_random, class_numbers, content_keys, renumber, take, take_evenly
+from fedsa.data.draw import (
+    at_random,
+    class_numbers,
+    content_keys,
+    renumber,
+    take,
+    take_evenly,
+    with_unlabelled,
+)
 from fedsa.data.shards import Shard, draw_shards
 from fedsa.data.transfer import TransferSet
 from fedsa.errors import DataError
@@ -39,6 +47,9 @@ class Split:
         ``(m,)`` int64, their labels, places in ``classes``.
     truth : np.ndarray
         ``(n,)`` int64, the labels of all transfer items: for the baseline ``supervised`` alone.
+        Of several heads the rows of items without a label say nothing.
+    complete : bool
+        Whether the data knows the labels of all transfer items; else ``truth`` is -1 in some.
     test_inputs : np.ndarray
         ``(t, *shape)``, uint8 or float32 as the transfer set.
     test_labels : np.ndarray
@@ -76,17 +87,39 @@ class Split:
     masses: np.ndarray | None = None
     held_inputs: np.ndarray | None = None
     held_labels: np.ndarray | None = None
+    complete: bool = True
 
     @property
     def task(self) -> Task:
         """What is predicted."""
         return self.target or Classification(self.classes, self.also)
 
+    def check_labels(self) -> None:
+        """Refuse what nothing could be learnt from, or measured on.
+
+        Raises
+        ------
+        DataError
+            If no transfer item is labelled, or there is no test item.
+        """
+        if not len(self.labelled):
+            raise DataError(
+                "task.data: no item has a label; fedsa suggest-labels proposes which to label, and "
+                "task.labelled takes the file that it writes."
+            )
+        if not len(self.test_inputs):
+            raise DataError(
+                "task.data: there is no labelled item to test on; give a test set (test_inputs and "
+                "test_labels in an .npz file, test/<class>/ in a folder)."
+            )
+
 
 def split(scenario: Scenario) -> Split:
     """Draw every part of a scenario's data; same seed, same parts.
 
-    The test set is drawn first, then the transfer set, the labels, and the shards. Items are
+    The test set is drawn first, then the transfer set, the labels, and the shards. Where the data
+    does not know all labels, the transfer set holds all items of known label that are not tested
+    on, these are the labelled ones, and the others are filled up without. Items are
     told apart by content, so a teacher whose data has another name but holds the same items
     (the whole of which the task has a subset) does not get what another part has.
 
@@ -109,10 +142,12 @@ def split(scenario: Scenario) -> Split:
     test_labels = (data.test_labels if tested else data.labels)[chosen]
     used = content_keys(test_inputs)
     free = np.flatnonzero(~np.isin(content_keys(data.inputs), used))
-    draw = numpy_generator(seed, "transfer")
-    picked = take_evenly(draw, data.labels, free, wanted, task.items, "task.items")
-    truth = places[renumber(data.labels[picked], wanted)]
-    labelled = _labelled(truth, task, classes, seed)
+    draw, complete = numpy_generator(seed, "transfer"), bool((data.labels >= 0).all())
+    pick = take_evenly if complete else with_unlabelled
+    picked = pick(draw, data.labels, free, wanted, task.items, "task.items")
+    numbers = renumber(data.labels[picked], wanted)
+    truth = np.where(numbers < 0, -1, places[numbers])
+    labelled = _labelled(truth, task, classes, seed) if complete else _told(truth, task)
     transfer = TransferSet(data.inputs[picked])
     used = np.concatenate([used, content_keys(transfer.array)])
     parts = Split(
@@ -128,6 +163,7 @@ def split(scenario: Scenario) -> Split:
             [one for one in scenario.pool() if one.file is None], seed, {task.data: data}, used
         ),
         licence=data.licence,
+        complete=complete,
     )
     if heads is not None:
         known = _columns(data, heads)
@@ -150,6 +186,12 @@ def _given(parts: Split, path: Path) -> Split:
     labels = parts.truth[found.items]
     if parts.target is None:
         labels = np.where(found.labels < 0, labels, found.labels)
+    missing = found.items[(found.labels < 0) & ~np.isin(found.items, parts.labelled)]
+    if not parts.complete and len(missing):
+        raise DataError(
+            f"task.labelled: '{path}': the item {missing[0]} has no class there, and no label in "
+            "the data: fill it in, or leave the line out."
+        )
     return replace(parts, labelled=found.items, labels=labels, masses=found.masses)
 
 
@@ -157,6 +199,11 @@ def _hold_out(parts: Split, labels: int, seed: int) -> Split:
     """Take so many items at random out of the transfer set, the labelled ones apart."""
     if not labels:
         return parts
+    if not parts.complete:
+        raise DataError(
+            "certificate.labels: the certificate's items are drawn from the transfer set, so the "
+            "data has to know all labels; leave the key out."
+        )
     items = np.arange(len(parts.transfer))
     free = np.setdiff1d(items, parts.labelled)
     if labels > len(free):
@@ -211,6 +258,18 @@ def _test(data: Dataset, wanted: np.ndarray, items: int, seed: int) -> tuple[boo
     draw, free = numpy_generator(seed, "test"), np.arange(len(labels))
     chosen = take_evenly(draw, labels, free, wanted, items or int(room), "task.test-items")
     return tested, chosen
+
+
+def _told(truth: np.ndarray, task: TaskOptions) -> np.ndarray:
+    """Return the transfer items whose label the data knows."""
+    fields, given = type(task).model_fields, ("label_share", "label_draw", "labels_per_class")
+    for name in given:
+        if getattr(task, name) != fields[name].default:
+            raise DataError(
+                f"task.{name.replace('_', '-')}: some items of the data have no label, so those "
+                "that have one are the labelled ones; leave the key out."
+            )
+    return np.flatnonzero(truth >= 0)
 
 
 def _labelled(

@@ -13,6 +13,7 @@ from fedsa.launcher.processes import clear, marking
 from fedsa.launcher.progress import Progress
 from fedsa.pools import build_pool
 from fedsa.runs.folder import RunFolder
+from fedsa.runs.survey import MODE
 from fedsa.scenario import Scenario
 
 
@@ -45,6 +46,8 @@ def simulate(
         check_port()
         seen = len(folder.events())
         parts = split(scenario)
+        if mode != MODE:
+            parts.check_labels()
         pool = build_pool(scenario, parts, progress.pool)
         progress.phase("starting Flower and Ray")
         with Flower(folder.path / "flower.log", mark) as flower:

@@ -65,7 +65,7 @@ class Measured(NamedTuple):
     heads: Mapping[str, float] | None = None
 
 
-def check(names: Sequence[str], several: bool = False) -> None:
+def check(names: Sequence[str], several: bool = False, complete: bool = True) -> None:
     """Refuse baselines that do not exist, or that are not for this kind of task.
 
     Parameters
@@ -74,6 +74,8 @@ def check(names: Sequence[str], several: bool = False) -> None:
         As the scenario has them.
     several : bool
         Whether the task has several heads.
+    complete : bool
+        Whether the labels of all transfer items are known, as ``supervised`` has them.
 
     Raises
     ------
@@ -86,6 +88,11 @@ def check(names: Sequence[str], several: bool = False) -> None:
         for name in names
         if name not in every
     ]
+    if "supervised" in names and not complete:
+        faults.append(
+            "baselines: 'supervised' learns from the labels of all items, and the data does not "
+            "know them all; leave it out."
+        )
     faults += [
         f"baselines: '{name}' is for a single classification; where the task has several heads "
         f"choose from {', '.join(HEADS)}."

@@ -99,7 +99,8 @@ def make_problem(scenario: Scenario, split: Split) -> Problem:
 
 
 def _prepare(scenario: Scenario, split: Split, folder: RunFolder, recipe: Recipe) -> Run:
-    baselines.check(scenario.baselines, bool(scenario.task.heads))
+    split.check_labels()
+    baselines.check(scenario.baselines, bool(scenario.task.heads), split.complete)
     problem = make_problem(scenario, split)
     test_inputs, test_labels = to_float(split.test_inputs), torch.from_numpy(split.test_labels)
     absent = {teacher.id for teacher in scenario.pool()}

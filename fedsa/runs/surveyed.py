@@ -54,6 +54,8 @@ def read(folder: Path) -> Surveyed:
     scenario = parse(RunFolder(folder).config()["scenario"])
     torch.set_num_threads(scenario.threads)
     parts = split(scenario)
+    if not parts.complete:
+        raise RunError(f"'{folder}': its data does not know all labels, so nothing can be held up.")
     told = folder / "answers"
     answers = AnswerStore(told, len(parts.transfer)).dense() if told.is_dir() else Answers({})
     known = [one.id for one in scenario.pool() if one.relevant and one.id in answers]

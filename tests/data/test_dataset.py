@@ -48,13 +48,14 @@ NAN[2, 1] = np.nan
         ({"inputs": np.zeros((4, 1, 0, 8), np.uint8)}, "holds no numbers"),
         ({"inputs": np.zeros((0, 1, 8, 8), np.uint8), "labels": np.zeros(0, int)}, "no items"),
         ({"labels": np.array([0, 1, 2, 1])}, "hold 2, but the 2 classes"),
-        ({"labels": np.array([0, -1, 0, 1])}, "hold -1"),
+        ({"labels": np.array([0, -2, 0, 1])}, r"hold -2, .* 0 to 1 \(-1: not known\)"),
         ({"labels": np.array([0, 1, 0])}, r"int64 of shape \(4,\)"),
         ({"labels": np.array([0.0, 1, 0, 1])}, "labels are float64"),
         ({"classes": ("cat", "cat")}, "'cat' twice"),
         ({"classes": ()}, "at least one class"),
         ({"test_inputs": np.zeros((1, 3, 8, 8), np.uint8)}, "both must be alike"),
         ({"test_labels": np.array([7])}, "test_labels hold 7"),
+        ({"test_labels": np.array([-1])}, "test_labels hold -1"),
     ],
 )
 def test_each_fault_is_a_sentence(changes: dict[str, Any], sentence: str) -> None:

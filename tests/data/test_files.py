@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,15 @@ def test_a_table_with_named_labels_and_a_test_set(tmp_path: Path) -> None:
     assert data.classes == ("no", "yes")
     assert data.labels.tolist() == [1, 0, 0, 1]
     assert data.test_labels.tolist() == [1]
+
+
+def test_labels_may_be_unknown(tmp_path: Path) -> None:
+    data = resolve(save(tmp_path, inputs=PIXELS, labels=np.array([0, -1, 1, -1])))
+    assert data.labels.tolist() == [0, -1, 1, -1] and data.classes == ("0", "1")
+    named = resolve(save(tmp_path, inputs=PIXELS, labels=np.array(["yes", "", "no", ""])))
+    assert named.labels.tolist() == [1, -1, 0, -1] and named.classes == ("no", "yes")
+    none = resolve(save(tmp_path, inputs=PIXELS, labels=np.full(4, -1), classes=["dog", "cat"]))
+    assert none.labels.tolist() == [-1] * 4
 
 
 def test_classes_in_the_order_given(tmp_path: Path) -> None:
@@ -97,6 +107,13 @@ def test_folders_of_images(tmp_path: Path) -> None:
     paint(tmp_path / "train" / "dog" / "c.png", value=3)
     paint(tmp_path / "test" / "dog" / "d.png", value=4)
     (tmp_path / "train" / "dog" / "notes.txt").write_text("not an image")
+    (tmp_path / "unlabelled").mkdir()
+    assert resolve(str(tmp_path)).labels.tolist() == [0, 0, 1]
+    paint(tmp_path / "unlabelled" / "e.png", value=5)
+    unlabelled = resolve(str(tmp_path))
+    assert unlabelled.inputs[:, 0, 0, 0].tolist() == [1, 2, 3, 5]
+    assert unlabelled.labels.tolist() == [0, 0, 1, -1]
+    shutil.rmtree(tmp_path / "unlabelled")
     data = resolve(str(tmp_path))
     assert data.classes == ("cat", "dog")
     assert data.inputs[:, 0, 0, 0].tolist() == [1, 2, 3]
