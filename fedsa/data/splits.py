@@ -262,7 +262,7 @@ def _test(data: Dataset, wanted: np.ndarray, items: int, seed: int) -> tuple[boo
 
 def _told(truth: np.ndarray, task: TaskOptions) -> np.ndarray:
     """Return the transfer items whose label the data knows."""
-    fields, given = type(task).model_fields, ("label_share", "label_draw", "labels_per_class")
+    fields, given = type(task).model_fields, ("label_draw", "labels_per_class")
     for name in given:
         if getattr(task, name) != fields[name].default:
             raise DataError(

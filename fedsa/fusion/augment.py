@@ -68,7 +68,9 @@ def strongly(inputs: Tensor, generator: Generator, task: Task) -> Tensor:
     moved = augment(inputs, generator, task)
     tone, light = TONE * (2 * torch.rand(2, n, 1, 1, 1, generator=generator) - 1)
     middle = moved.mean(dim=(1, 2, 3), keepdim=True)
-    moved = ((moved - middle) * (1 + tone) + middle + light * middle).clamp(0.0, 1.0)
+    moved = (moved - middle) * (1 + tone) + middle + light * middle
+    # Images stay images; what was scaled in another way stays in its own range.
+    moved = moved.clamp(min(0.0, float(inputs.min())), max(1.0, float(inputs.max())))
     hidden = torch.ones(n, 1, 1, 1, dtype=torch.bool)
     for axis, size in ((2, inputs.shape[2]), (3, inputs.shape[3])):
         side = max(1, round(HOLE * size))

@@ -44,8 +44,10 @@ class BPlus:
         for name in answers:
             if weights.get(name, 0.0) > 0:
                 rows = answers[name].nan_to_num(0.0)
-                stands_for = (rows[problem.labelled].T @ truth).argmax(dim=1)
-                votes.index_add_(1, stands_for, weights[name] * rows)
+                joint = rows[problem.labelled].T @ truth
+                heard = joint.amax(dim=1) > 0  # what was never answered stands for nothing
+                stands_for = joint[heard].argmax(dim=1)
+                votes.index_add_(1, stands_for, weights[name] * rows[:, heard])
         beliefs = votes / votes.sum(dim=1, keepdim=True)
         asked = answers.covered(weights)
         return Fused(student=distil(problem, beliefs, asked, "b-plus", stage.round))

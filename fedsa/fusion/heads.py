@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -39,7 +40,7 @@ def own_weights(
     names = [name for name in answers if weights.get(name, 0.0) > 0]
     where, labels = problem.labelled, problem.labels
     alone = [features(answers, {name: 1.0})[where] for name in names]
-    chance = torch.log(torch.tensor(float(problem.task.outputs)))
+    chance = math.log(len(torch.unique(labels)))  # held out among the classes that have labels
     told = (held_out(alone, labels, problem.seed).mean(dim=1) + chance).clamp_min(0.0)
     if float(told.max()) <= 0:
         return weights

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fedsa.fusion.sight import FEWEST, beyond_chance, likelihood
+from fedsa.fusion.sight import beyond_chance, can_judge, likelihood
 from fedsa.fusion.stack import left_out, regress, regressions
 from fedsa.fusion.stack import told as without
 from fedsa.problem import Answers, Problem
@@ -110,8 +110,8 @@ def hold(told: Told, problem: Problem, columns: Tensor) -> bool:
     where, labels = problem.labelled[some], problem.labels[some]
     several = torch.bincount(labels)[labels] > 1
     where, labels = where[several], labels[several]
-    kinds = len(torch.unique(labels))
-    if kinds < 2 or len(labels) < FEWEST * kinds:
+    kinds = torch.unique(labels)
+    if not can_judge(len(kinds), problem.task.outputs, len(labels)):
         return True
     rows, logs, held = columns[where], told.logs[where], left_out(labels, problem.seed)
 
@@ -122,6 +122,9 @@ def hold(told: Told, problem: Problem, columns: Tensor) -> bool:
     every = torch.arange(len(labels))
     known = torch.stack([beside(~out) for out in held]).clamp_min(1e-6).log()
     alone = without(rows, regressions(rows, every, labels, int(labels.max()) + 1, ~held))
+    # Who has seen the labels knows which classes have none to judge by; that is no merit.
+    known, alone = (logs[:, :, kinds].log_softmax(dim=2) for logs in (known, alone))
+    labels = torch.searchsorted(kinds, labels)
     # Each at its best temperature, at which names that say nothing look careful: so hits count too.
     worse = likelihood(alone, labels, held) - likelihood(known, labels, held)
     fewer = _hits(alone, labels, held) - _hits(known, labels, held)

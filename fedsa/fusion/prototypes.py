@@ -167,7 +167,7 @@ class PrototypeFusion:
             kept = [new if old is None else old for new, old in zip(blocks, known, strict=True)]
             own = _own(state) | {"emissions.scores": torch.cat(kept, dim=1)}
             model.load_state_dict(own, strict=False)
-        return model
+        return model.eval()  # the head starts from what items are by themselves, not in a batch
 
     def _share(
         self, problem: Problem, pool: _Pool, model: Model, steps: int, stage: Stage

@@ -27,14 +27,14 @@ WIDE = 1024
 ERRORS = 1.645
 """Standard errors by which labels must be told better: chance does that once in twenty times."""
 FEWEST = 3.0
-"""Labels a class, on average, that can judge: of two, one would be learnt from and one judge."""
+"""Labels, on average, of the classes that have several: of two, one would learn and one judge."""
 
 
 def seen(problem: Problem) -> Tensor:
     """Return the inputs on their leading principal directions, ``(n, <= 32)``, of unit rms."""
     inputs = problem.inputs
     if inputs.ndim == 4 and inputs[0].numel() > WIDE:
-        side = math.isqrt(WIDE // inputs.shape[1])
+        side = max(1, math.isqrt(WIDE // inputs.shape[1]))  # of many channels each one's mean
         inputs = F.adaptive_avg_pool2d(inputs, side)
     flat = inputs.flatten(1)
     if flat.shape[1] > WIDE:
@@ -117,16 +117,30 @@ def _better(
 
     Those that are the only ones of their class are left aside: they cannot be held out.
     """
-    some = judges(len(labels), seed, "fusion")
+    some, classes = judges(len(labels), seed, "fusion"), len(torch.unique(labels))
     labelled, labels = labelled[some], labels[some]
     several = torch.bincount(labels)[labels] > 1
     labelled, labels = labelled[several], labels[several]
-    kinds = len(torch.unique(labels))
-    if kinds < 2 or len(labels) < FEWEST * kinds:
+    if not can_judge(len(torch.unique(labels)), classes, len(labels)):
         return None
     held = left_out(labels, seed)
     less, more = (_held_out(rows[labelled], labels, held) for rows in (columns, wider))
     return more - less
+
+
+def can_judge(kinds: int, classes: int, labels: int) -> bool:
+    """Whether labels can be held out: enough of them, and of most classes.
+
+    Parameters
+    ----------
+    kinds : int
+        Classes with two labels and more.
+    classes : int
+        All that are to be told apart.
+    labels : int
+        Labels of those ``kinds``.
+    """
+    return kinds >= 2 and kinds > classes / 2 and labels >= FEWEST * kinds
 
 
 def beyond_chance(better: Tensor) -> bool:

@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from fedsa.problem import Answers
-from fedsa.prototypes.pool import coverage
 from fedsa.seeding import numpy_generator
 
 ITERATIONS = 30
@@ -36,7 +35,8 @@ def confidence(answers: Answers, teacher: str) -> Tensor:
     answer = answers[teacher]
     p = answer.nan_to_num(1.0 / answer.shape[1])
     entropy = -(p * p.clamp_min(1e-8).log()).sum(dim=1)
-    return (1.0 - entropy / torch.tensor(float(max(2, answer.shape[1]))).log()).clamp(0.0, 1.0)
+    sure = (1.0 - entropy / torch.tensor(float(max(2, answer.shape[1]))).log()).clamp(0.0, 1.0)
+    return sure * answers.asked(teacher)
 
 
 def clusters(columns: Tensor, prototypes: int, seed: int) -> Tensor:
@@ -86,10 +86,11 @@ def competence(
     Returns
     -------
     dict[str, Tensor]
-        ``(n,)`` in [0, 1] for each other teacher: ``sum_m a_m(x) c_{i,m}`` with c the
-        :func:`~fedsa.prototypes.pool.coverage`.
+        ``(n,)`` in [0, 1] for each other teacher: ``sum_m a_m(x) c_{i,m}`` with c its mean
+        confidence on the prototype's items that it was asked about; 0 if there are none.
     """
     names = [name for name in answers if weights.get(name, 0.0) > 0]
     sure = torch.stack([confidence(answers, name) for name in names])
-    around = coverage(responsibilities, sure) @ responsibilities.T
-    return dict(zip(names, around, strict=True))
+    asked = torch.stack([answers.asked(name) for name in names]).to(responsibilities.dtype)
+    mean = (sure @ responsibilities) / (asked @ responsibilities).clamp_min(1e-8)
+    return dict(zip(names, mean @ responsibilities.T, strict=True))

@@ -63,7 +63,8 @@ def stands(pool: Pool, more: float, steps: int) -> dict[str, Stand]:
     more : float
         The share of labels of the second student.
     steps : int
-        Steps of the third: fused from the teachers that the default selects with the first.
+        Steps of the third: fused from the teachers that the default selects with the first by
+        their answers, as looks are what is to be judged.
     """
     share, every = pool.scenario.task.label_share, tuple(pool.answers)
     pool.progress("first students")
@@ -71,7 +72,7 @@ def stands(pool: Pool, more: float, steps: int) -> dict[str, Stand]:
     many = pool.with_labels(more)
     chosen = EvidenceSelector(SelectionOptions()).select(evidence(pool, first, every))
     options = pool.problem.student.model_copy(update={"steps": steps})
-    fused = PrototypeFusion().fit(
+    fused = PrototypeFusion(pool.scenario.fusion).fit(
         replace(pool.problem, student=options), pool.answers, chosen.weights, Stage(), {}
     )
     return {

@@ -14,6 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from fedsa.errors import RunError
 from fedsa.options import SelectionOptions
 from fedsa.seeding import torch_generator
 from fedsa.selection.base import Evidence, Selection
@@ -52,8 +53,16 @@ class Ranked:
         self.measure = ESTIMATORS.get(estimator)
 
     def select(self, evidence: Evidence) -> Selection:
-        """Score on the labelled items, or on all answered ones where no labels are needed."""
+        """Score on the labelled items, or on all answered ones where no labels are needed.
+
+        Raises
+        ------
+        RunError
+            If the task is no single classification.
+        """
         problem, figures = evidence.problem, {}
+        if not problem.task.distributions:
+            raise RunError(f"The selector '{self.estimator}' compares classes: use 'evidence'.")
         for name in sorted(evidence.teachers):
             items = self._items(evidence, name)
             if len(items):

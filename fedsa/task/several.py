@@ -10,6 +10,9 @@ from torch import Tensor
 
 from fedsa.task.base import Head, Task
 
+LEAST = 1e-3
+"""What it costs not to look, in a head's own loss, from which on labels are not all alike."""
+
 
 class Several:
     """Named heads on one trunk.
@@ -35,7 +38,8 @@ class Several:
         """Return the same heads, each with its loss in units of what it costs not to look.
 
         That is the loss of the labels' mean answer. Else a mask, of which most cells are empty,
-        would count for a fifth of what a class does, and be learnt late.
+        would count for a fifth of what a class does, and be learnt late. A head whose labels are
+        all alike has no such measure: its unit is one.
 
         Parameters
         ----------
@@ -46,7 +50,8 @@ class Several:
         for head in self.heads:
             own = head.labels(labels)
             blind = head.task.truth(own).mean(dim=0, keepdim=True).expand(len(own), -1)
-            units[head.name] = max(1e-3, float(head.task.loss(head.task.raw(blind), own)))
+            cost = float(head.task.loss(head.task.raw(blind), own))
+            units[head.name] = cost if cost > LEAST else 1.0
         return Several(self.tasks, units)
 
     def only(self, name: str) -> Several:

@@ -325,8 +325,7 @@ def test_the_labels_of_a_file_join_items_without(tmp_path: Path) -> None:
     [
         ({"items": 1600}, "300 with a label, .* and 1200 without; set it to a number from 300 to"),
         ({"items": 200}, "set it to a number from 300 to 1500"),
-        ({"label-share": 0.5}, "task.label-share: some items of the data have no label"),
-        ({"labels-per-class": 2}, "task.labels-per-class: some items"),
+        ({"labels-per-class": 2}, "task.labels-per-class: some items of the data have no label"),
         ({"label-draw": "at random"}, "task.label-draw: some items"),
     ],
 )

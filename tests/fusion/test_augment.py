@@ -48,3 +48,12 @@ def test_nothing_moves_where_labels_tell_of_places() -> None:
     place: Task = Regression(("x", "y"))
     images = torch.rand(5, 1, 8, 8)
     assert augment(images, seeded(), place) is images
+
+
+def test_what_was_scaled_otherwise_is_not_cut_off() -> None:
+    scaled = 3.0 * torch.randn(40, 2, 8, 8, generator=seeded())
+    changed = strongly(scaled, seeded(), TASK)
+    assert float(changed.min()) < -2.0 and float(changed.max()) > 2.0
+    assert float(changed.min()) >= float(scaled.min()) and float(changed.max()) <= float(
+        scaled.max()
+    )

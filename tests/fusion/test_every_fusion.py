@@ -127,3 +127,23 @@ def test_one_teacher_is_enough(name: str, case: Case) -> None:
     low[case.problem.labelled] = False
     raw = fused.student(case.problem.inputs[low])
     assert case.problem.task.metric(raw, case.truth[low]) > 0.6
+
+
+def test_a_class_that_was_never_answered_stands_for_none(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of B+: else its votes would all go to the task's first class."""
+    rows = torch.zeros(ITEMS, 3)
+    rows[:, 0], rows[:, 1] = (case.truth == 1).float(), (case.truth != 1).float()
+    hidden = torch.ones(ITEMS, dtype=torch.bool)
+    hidden[case.problem.labelled] = False
+    rows[hidden & (case.truth == 7)] = torch.tensor([0.0, 0.0, 1.0])  # told of no labelled item
+    told: list[Tensor] = []
+    monkeypatch.setattr(
+        "fedsa.fusion.bplus.distil", lambda problem, beliefs, *_: told.append(beliefs)
+    )
+    FUSIONS.get("b-plus")(OPTIONS).fit(
+        case.problem, Answers({"one": rows}), {"one": 1.0}, Stage(), {}
+    )
+    unheard = told[0][hidden & (case.truth == 7)]
+    torch.testing.assert_close(unheard, torch.full_like(unheard, 0.1))

@@ -12,11 +12,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fedsa.data.transfer import TransferSet
 from fedsa.fusion.beliefs import beliefs, believe
 from fedsa.fusion.names import _names, borne_out, hold, places, strangers, told_by_name
 from fedsa.fusion.stack import features, regress
-from fedsa.options import FusionOptions
-from fedsa.problem import Answers
+from fedsa.options import FusionOptions, StudentOptions
+from fedsa.problem import Answers, Problem
 from fedsa.task import Classification
 from fedsa.task.classification import plain
 from tests.fusion.conftest import ITEMS, KNOWN, WORDS, Case, answer, with_names
@@ -224,3 +225,35 @@ def test_a_lean_regression_leaves_what_is_known_before(case: Case) -> None:
     assert float(agree) > 0.97
     power = (found.log()[:, :1] - found.log()[:, 1:2]) / (before[:, :1] - before[:, 1:2])
     assert math.isclose(float(power.median()), 2.0, abs_tol=0.3)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_honest_names_hold_though_most_classes_have_a_single_label(seed: int) -> None:
+    """Three classes with eight labels, seven with one: who judges knows which can occur."""
+    generator = torch.Generator().manual_seed(seed)
+    truth = torch.randint(10, (600,), generator=generator)
+    words = tuple(f"word {letter}" for letter in "abcdefghij")
+    known = {"one": [0, 1, 2, 3, 4], "two": [5, 6, 7, 8, 9], "three": [0, 2, 4, 6, 8]}
+    rows = {
+        name: (
+            2.5 * (truth[:, None] == torch.tensor(own)).float()
+            + torch.randn((600, 5), generator=generator)
+        ).softmax(dim=1)
+        for name, own in known.items()
+    }
+    names = {name: [words[c] for c in own] for name, own in known.items()}
+    counts = [8, 8, 8] + [1] * 7
+    where = torch.cat([(truth == c).nonzero()[:n, 0] for c, n in enumerate(counts)])
+    problem = Problem(
+        task=Classification(words),
+        transfer=TransferSet(torch.zeros(600, 4).numpy()),
+        labelled=where,
+        labels=truth[where],
+        probe=torch.arange(8),
+        build=lambda outputs: torch.nn.Linear(4, outputs),
+        student=StudentOptions(),
+        seed=seed,
+    )
+    answers, even = Answers(rows, names=names), dict.fromkeys(rows, 1 / 3)
+    told = told_by_name(problem, answers, even)
+    assert told is not None and hold(told, problem, features(answers, even))

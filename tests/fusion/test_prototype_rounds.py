@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from fedsa.data.transfer import TransferSet
 from fedsa.fusion.base import Fused, Stage
 from fedsa.fusion.prototypes import PrototypeFusion
+from fedsa.fusion.training import outputs
 from fedsa.options import FusionOptions
+from fedsa.problem import Answers
 from tests.fusion.conftest import ITEMS, Case
 
 WEIGHTS = {"even": 0.2, "high": 0.3, "low": 0.5}
@@ -91,3 +95,31 @@ def test_a_student_taken_apart_is_the_student(number: int, case: Case, rounds: l
     with torch.no_grad():
         logits = (a @ fused.views["emission"]).clamp_min(1e-8).log() + remainder
         torch.testing.assert_close(logits, fused.student(inputs))
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_the_task_joins_whatever_the_number_of_items(share: float, case: Case) -> None:
+    """The trunk answers batch by batch, and a last batch of one item is a batch as well."""
+    items = torch.from_numpy(case.problem.transfer.array).repeat(2, 1)[:513]
+    problem = replace(case.problem, transfer=TransferSet(items.numpy()))
+    answers = Answers({name: case.answers[name].repeat(2, 1)[:513] for name in case.answers})
+    fusion, state = PrototypeFusion(FusionOptions(prototypes=12, adapt_share=share)), {}
+    for number in (1, 2):
+        fused = fusion.fit(problem, answers, WEIGHTS, Stage(number, 2), state)
+        state = fused.state
+    assert case.accuracy(fused.student) > 0.5
+
+
+def test_where_the_head_starts_does_not_depend_on_who_is_in_the_batch(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = FUSION.fit(case.problem, case.answers, WEIGHTS, Stage(1, 2), {})
+    seen: list[bool] = []
+
+    def watched(module: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        seen.append(module.training)
+        return outputs(module, inputs)
+
+    monkeypatch.setattr("fedsa.fusion.prototypes.outputs", watched)
+    FUSION.fit(case.problem, case.answers, WEIGHTS, Stage(2, 2), first.state)
+    assert seen and not any(seen)

@@ -22,6 +22,7 @@ from fedsa.fusion.values import filled, units
 from fedsa.models import build
 from fedsa.options import FusionOptions, StudentOptions
 from fedsa.problem import Answers, Problem
+from fedsa.prototypes.pool import TeacherEmissions
 from fedsa.task import Classification, MultiLabel, Regression, Segmentation, Several
 from tests.fusion.conftest import KNOWN, answer
 
@@ -101,10 +102,23 @@ def test_what_is_made_for_classes_says_so(name: str, made: tuple[Problem, Answer
         fit(name, made)
 
 
-def test_what_was_not_asked_of_a_teacher_of_values_has_no_say(
+def test_what_was_not_asked_has_no_part_in_the_misfit() -> None:
+    """Zeros would be answers of a teacher of values."""
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn((8, 5), generator=generator).softmax(dim=1)
+    given = torch.rand((8, 2), generator=generator)
+    given[::2] = torch.nan
+    model, weights = TeacherEmissions(5, [2], [True]), torch.ones(1)
+    model.requires_grad_(False)
+    asked = float(model.misfit(a[1::2], given[1::2], weights)) / 2  # a mean over twice the items
+    rows = filled(Answers({"values": given}, ["values"]), "values")
+    assert float(model.misfit(a, rows, weights)) == pytest.approx(asked)
+    assert float(model.misfit(a, rows.clamp_min(0.0), weights)) > asked
+
+
+def test_a_teacher_of_values_may_be_asked_about_some_items_only(
     made: tuple[Problem, Answers, Tensor],
 ) -> None:
-    """Whatever stands there: zeros are answers of a teacher of values, but not of this one."""
     problem, answers, truth = made
     part = {name: answers[name].clone() for name in answers}
     part["inks"][LABELS::2] = torch.nan
@@ -178,6 +192,14 @@ def test_a_loss_is_one_for_whom_does_not_look(made: tuple[Problem, Answers, Tens
     assert float(task.loss(task.raw(blind), labels)) == pytest.approx(4.0, rel=1e-3)
 
 
+def test_a_head_whose_labels_are_all_alike_does_not_swamp_the_others() -> None:
+    task = Several({"kind": Classification(("a", "b")), "flags": MultiLabel(("rare",))})
+    found = task.measured(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]]))
+    assert found.units["flags"] == 1.0 and 0.5 < found.units["kind"] < 1.0
+    same = task.measured(torch.tensor([[1.0, 1.0], [1.0, 0.0]]))
+    assert same.units["kind"] == 1.0
+
+
 def test_single_heads_are_problems_of_their_own(made: tuple[Problem, Answers, Tensor]) -> None:
     problem = made[0]
     names = [head.name for head, _ in problem.parts()]
@@ -218,6 +240,22 @@ def test_a_head_listens_to_the_teacher_that_knows_it(made: tuple[Problem, Answer
     truths = head.labels(truth)[LABELS:]
     right = [float((rows.argmax(dim=1) == truths).float().mean()) for rows in (about, plain)]
     assert right[0] > right[1] + 0.1
+
+
+def test_who_tells_nothing_has_no_weight_though_some_classes_have_no_label(
+    made: tuple[Problem, Answers, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fedsa.fusion.heads.POWERS", (1,))
+    problem, answers, _ = made
+    _, digit = problem.parts()[0]
+    some = digit.labels < 3
+    few = replace(digit, labelled=digit.labelled[some], labels=digit.labels[some])
+    generator = torch.Generator().manual_seed(1)
+    lots = {f"lot-{i}": torch.rand((ITEMS, 10), generator=generator) for i in range(3)}
+    lots = {name: rows / rows.sum(dim=1, keepdim=True) for name, rows in lots.items()}
+    pool = Answers({"low": answers["low"]} | lots)
+    found = own_weights(few, pool, dict.fromkeys(pool, 0.25))
+    assert max(found[name] for name in lots) < 0.2 * found["low"]
 
 
 def judged(made: tuple[Problem, Answers, Tensor], right: float, labels: int = LABELS) -> bool:

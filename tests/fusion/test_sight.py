@@ -182,3 +182,17 @@ def test_strange_names_make_neighbours_by_look(case: Case, monkeypatch: pytest.M
     monkeypatch.setattr("fedsa.fusion.beliefs.called_in", lambda *_: (True, False))
     beliefs(case.problem, case.answers, EVEN)
     assert given == [FAR]
+
+
+def test_maps_of_many_channels_can_be_seen(case: Case) -> None:
+    maps = torch.randn((40, 1100, 2, 2), generator=torch.Generator().manual_seed(0)).numpy()
+    assert seen(replace(case.problem, transfer=TransferSet(maps))).shape == (40, DIRECTIONS)
+
+
+def test_a_minority_of_the_classes_does_not_judge_for_all() -> None:
+    """Six labels of two classes told well: eight other classes have one each."""
+    labels = torch.cat([torch.tensor([0, 0, 0, 1, 1, 1]), torch.arange(2, 10)])
+    noise = torch.randn(14, 3, generator=torch.Generator().manual_seed(0))
+    told = torch.cat([noise, 5.0 * torch.nn.functional.one_hot(labels)], dim=1)
+    assert not tells_more(noise, told, torch.arange(14), labels, 0)
+    assert tells_more(noise[:6], told[:6], torch.arange(6), labels[:6], 0)

@@ -18,6 +18,8 @@ def test_confidence_is_what_an_answer_removes_of_the_entropy() -> None:
     expected = torch.tensor([1.0, 0.0, 0.5, 0.0])
     found = confidence(Answers({"one": rows}), "one")
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    single = Answers({"one": torch.tensor([[1.0], [math.nan]])})
+    assert confidence(single, "one").tolist() == [1.0, 0.0]
 
 
 @settings(max_examples=30, deadline=None)
@@ -37,6 +39,18 @@ def test_a_teacher_counts_where_its_neighbours_are_sure() -> None:
     rows = torch.tensor([sure, sure, doubt, doubt, doubt, doubt])
     found = competence(Answers({"one": rows}), a, {"one": 1.0})["one"]
     torch.testing.assert_close(found, torch.tensor([2 / 3] * 3 + [0.0] * 3), atol=1e-5, rtol=0)
+
+
+def test_who_was_asked_less_is_not_less_competent() -> None:
+    a = torch.eye(2).repeat_interleave(4, dim=0)
+    sure = torch.tensor([[1.0, 0.0]]).repeat(8, 1)
+    half, never = sure.clone(), sure.clone()
+    half[1::2] = torch.nan
+    never[4:] = torch.nan  # of the second prototype's items
+    answers = Answers({"all": sure, "half": half, "never": never})
+    found = competence(answers, a, dict.fromkeys(answers, 1.0))
+    torch.testing.assert_close(found["half"], found["all"])
+    torch.testing.assert_close(found["never"], torch.tensor([1.0] * 4 + [0.0] * 4))
 
 
 def test_clusters_find_the_kinds_the_same_way_again() -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from fedsa.data.transfer import TransferSet
+from fedsa.errors import RunError
 from fedsa.options import SelectionOptions, StudentOptions
 from fedsa.problem import Answers, Problem
 from fedsa.selection import SELECTORS
@@ -91,3 +92,9 @@ def test_other_selectors_take_several_heads(name: str, evidence: Evidence) -> No
     assert sum(chosen.weights.values()) == pytest.approx(1.0)
     if name == "best-single":
         assert chosen.selected in (("kinds",), ("places",))
+
+
+@pytest.mark.parametrize("name", ["leep", "cka", "mutual-information", "transrate"])
+def test_what_compares_classes_says_so(name: str, evidence: Evidence) -> None:
+    with pytest.raises(RunError, match="compares classes: use 'evidence'"):
+        SELECTORS.get(name)(SelectionOptions()).select(evidence)
