@@ -38,6 +38,18 @@ class Running:
         """Where the runbook puts runs."""
         return self.federation.home / "runs"
 
+    def unguarded(self) -> Path:
+        """Return the scenario with teachers that answer about every set: nobody approves them."""
+        careful = self.files[teachers.CAREFUL]
+        copy = teachers.another(careful, self.federation.root / "unguarded", teachers.CAREFUL)
+        copy.write_text(
+            copy.read_text("utf-8").replace("[policy]", "[policy]\nany-set = true"), "utf-8"
+        )
+        path = self.scenario.with_name("unguarded.toml")
+        text = self.scenario.read_text("utf-8")
+        path.write_text(text.replace(str(careful), str(copy)), "utf-8")
+        return path
+
 
 @pytest.fixture(scope="package")
 def late(running: Running) -> Institution:

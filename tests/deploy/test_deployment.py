@@ -43,7 +43,7 @@ def test_a_run_that_is_broken_off_twice_equals_the_simulation(running: Running) 
     """The server app is killed in round 1, the SuperLink in round 2; each time it is resumed."""
     federation, folder = running.federation, running.runs / "first"
     simulating = federation.start(
-        "hub", "fedsa", "simulate", running.scenario, "--out", running.runs / "simulated"
+        "hub", "fedsa", "simulate", running.unguarded(), "--out", running.runs / "simulated"
     )
     command = ("fedsa", "run", "--federation", "real")
     process = federation.begin("coordinator", "run")
