@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fedsa.options import TaskOptions, TeacherOptions
 from fedsa.saliency import QUERY_ONLY
 from fedsa.task.classification import plain
-from fedsa.transferability import ESTIMATORS
 
 if TYPE_CHECKING:
     from fedsa.scenario import Scenario
@@ -125,11 +124,6 @@ def _several_faults(scenario: Scenario) -> list[str]:
         faults.append(
             f"saliency.method: '{scenario.saliency.method}' follows one class; where the task has "
             f"several heads use {' or '.join(sorted(QUERY_ONLY))}."
-        )
-    if scenario.selection.selector in ESTIMATORS.builtins:
-        faults.append(
-            f"selection.selector: '{scenario.selection.selector}' compares classes; where the task "
-            "has several heads leave the key out."
         )
     return faults
 

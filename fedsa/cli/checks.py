@@ -21,6 +21,7 @@ from fedsa.saliency import METHODS
 from fedsa.scenario import Scenario
 from fedsa.selection import SELECTORS
 from fedsa.teacher import card_file
+from fedsa.transferability import ESTIMATORS
 
 
 def check_plugins(scenario: Scenario) -> None:
@@ -34,7 +35,7 @@ def check_plugins(scenario: Scenario) -> None:
     with _importable(Path.cwd()):
         checks: list[Callable[[], Any]] = [
             lambda: strategies().get(scenario.strategy),
-            lambda: SELECTORS.get(scenario.selection.selector),
+            lambda: _selector(scenario),
             lambda: FUSIONS.get(scenario.fusion.fusion),
             lambda: METHODS.get(scenario.saliency.method),
             lambda: baselines.check(scenario.baselines, bool(scenario.task.heads)),
@@ -70,6 +71,18 @@ def strategies() -> Registry:
             with contextlib.suppress(FedsaError):
                 found.get(name)
     return found
+
+
+def _selector(scenario: Scenario) -> None:
+    name = scenario.selection.selector
+    SELECTORS.get(name)
+    if scenario.task.heads and name in ESTIMATORS.builtins:
+        raise ScenarioError(
+            [
+                f"selection.selector: '{name}' compares classes; where the task has several heads "
+                "leave the key out."
+            ]
+        )
 
 
 @contextlib.contextmanager

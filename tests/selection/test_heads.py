@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+from fedsa.cli.checks import check_plugins
 from fedsa.data.transfer import TransferSet
-from fedsa.errors import RunError
+from fedsa.errors import RunError, ScenarioError
 from fedsa.options import SelectionOptions, StudentOptions
 from fedsa.problem import Answers, Problem
+from fedsa.scenario import load
 from fedsa.selection import SELECTORS
 from fedsa.selection.base import Evidence
 from fedsa.selection.evidence import EvidenceSelector
 from fedsa.selection.layers import measure
 from fedsa.task import Classification, Regression, Several
 
+SIMULATIONS = Path(__file__).parents[2] / "simulations"
 ITEMS, LABELS, WIDTH = 300, 60, 12
 
 
@@ -98,3 +103,10 @@ def test_other_selectors_take_several_heads(name: str, evidence: Evidence) -> No
 def test_what_compares_classes_says_so(name: str, evidence: Evidence) -> None:
     with pytest.raises(RunError, match="compares classes: use 'evidence'"):
         SELECTORS.get(name)(SelectionOptions()).select(evidence)
+
+
+@pytest.mark.parametrize("name", ["leep", "cka"])
+def test_a_scenario_that_asks_for_it_is_refused_before_anything_starts(name: str) -> None:
+    wanted = load(SIMULATIONS / "dsprites.toml", [f"selection.selector={name}"])
+    with pytest.raises(ScenarioError, match=f"selector: '{name}' compares classes"):
+        check_plugins(wanted)
