@@ -35,8 +35,7 @@ def serve(
         The recipes to choose from.
     deployed : bool
         Whether the nodes are institutions. Then the scenario's teachers are not trained, since
-        the institutions bring theirs; which items make up the transfer set still follows from
-        the whole scenario, so that it is the same one as in a simulation.
+        the institutions bring theirs; the transfer set is the same one as in a simulation.
 
     Raises
     ------

@@ -59,6 +59,14 @@ def test_features_that_say_nothing_do_not_turn_a_label_round(seed: int, count: i
     assert float(found[count:].mean()) == pytest.approx(share, abs=0.2)
 
 
+def test_a_curve_that_falls_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, labels = drawn(0)
+    some = torch.arange(LABELS)
+    monkeypatch.setattr("fedsa.fusion.values._curve", lambda *_: (-5.0, 1.0))
+    found = regress_values(features, some, labels[some])
+    torch.testing.assert_close(found, ridge(features, some, labels[some]))
+
+
 def test_labels_that_are_all_the_same_are_believed_of_all() -> None:
     features, _ = drawn(0)
     for value in (0.0, 1.0):
