@@ -27,8 +27,8 @@ def run(
 ) -> None:
     """Run a scenario in a federation: real institutions' teachers, the same report.
 
-    SCENARIO is as for *fedsa simulate*; its [[teachers]] are not trained, but still decide which
-    items are the new task's. The SuperLink must run on this machine, or one that reaches the run
+    SCENARIO is as for *fedsa simulate*; its [[teachers]] are not trained: they tell the report
+    whom to expect. The SuperLink must run on this machine, or one that reaches the run
     folder under the same path.
 
     The exit code is 0 only if the run truly finished. An interrupted run is gone on with by

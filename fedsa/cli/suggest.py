@@ -35,7 +35,7 @@ def suggest_labels(
 
     Every teacher is asked about the whole transfer set, without any label. Fill in the column
     *class* of the file and give it back by *--set task.labelled=FILE*; what is left empty has
-    the label of the scenario's data, as for an experiment.
+    the label of the scenario's data, if that has one.
     """
     from fedsa.cli.checks import check_plugins
     from fedsa.data.splits import split
