@@ -228,21 +228,21 @@ def test_a_lean_regression_leaves_what_is_known_before(case: Case) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 3])
-def test_honest_names_hold_though_most_classes_have_a_single_label(seed: int) -> None:
-    """Three classes with eight labels, seven with one: who judges knows which can occur."""
+def test_honest_names_hold_though_some_classes_have_a_single_label(seed: int) -> None:
+    """Six classes with many labels, four with one: who judges knows which can occur."""
     generator = torch.Generator().manual_seed(seed)
     truth = torch.randint(10, (600,), generator=generator)
     words = tuple(f"word {letter}" for letter in "abcdefghij")
     known = {"one": [0, 1, 2, 3, 4], "two": [5, 6, 7, 8, 9], "three": [0, 2, 4, 6, 8]}
     rows = {
         name: (
-            2.5 * (truth[:, None] == torch.tensor(own)).float()
+            1.0 * (truth[:, None] == torch.tensor(own)).float()
             + torch.randn((600, 5), generator=generator)
         ).softmax(dim=1)
         for name, own in known.items()
     }
     names = {name: [words[c] for c in own] for name, own in known.items()}
-    counts = [8, 8, 8] + [1] * 7
+    counts = [30] * 6 + [1] * 4
     where = torch.cat([(truth == c).nonzero()[:n, 0] for c, n in enumerate(counts)])
     problem = Problem(
         task=Classification(words),
