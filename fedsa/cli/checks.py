@@ -38,7 +38,7 @@ def check_plugins(scenario: Scenario) -> None:
             lambda: _selector(scenario),
             lambda: FUSIONS.get(scenario.fusion.fusion),
             lambda: METHODS.get(scenario.saliency.method),
-            lambda: baselines.check(scenario.baselines, bool(scenario.task.heads)),
+            lambda: _baselines(scenario),
         ]
         made = [teacher for teacher in scenario.teachers if teacher.file is None]
         models = {scenario.student.model, *(teacher.model for teacher in made)}
@@ -83,6 +83,14 @@ def _selector(scenario: Scenario) -> None:
                 "leave the key out."
             ]
         )
+
+
+def _baselines(scenario: Scenario) -> None:
+    try:
+        complete = resolve(scenario.task.data).complete
+    except FedsaError:  # a check of its own tells what is wrong with the data
+        complete = True
+    baselines.check(scenario.baselines, bool(scenario.task.heads), complete)
 
 
 @contextlib.contextmanager

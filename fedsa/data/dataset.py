@@ -89,6 +89,11 @@ class Dataset:
         return self.targets[name]
 
     @property
+    def complete(self) -> bool:
+        """Whether every item's label is known."""
+        return bool((self.labels >= 0).all())
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one item."""
         return tuple(self.inputs.shape[1:])

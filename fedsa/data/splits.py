@@ -142,7 +142,7 @@ def split(scenario: Scenario) -> Split:
     test_labels = (data.test_labels if tested else data.labels)[chosen]
     used = content_keys(test_inputs)
     free = np.flatnonzero(~np.isin(content_keys(data.inputs), used))
-    draw, complete = numpy_generator(seed, "transfer"), bool((data.labels >= 0).all())
+    draw, complete = numpy_generator(seed, "transfer"), data.complete
     pick = take_evenly if complete else with_unlabelled
     picked = pick(draw, data.labels, free, wanted, task.items, "task.items")
     numbers = renumber(data.labels[picked], wanted)

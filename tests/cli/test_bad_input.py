@@ -86,6 +86,19 @@ def test_data_of_the_wrong_kind(
     assert sentence in error and "mine.npz" in error
 
 
+def test_full_supervision_of_data_that_does_not_know_all_labels(
+    fedsa: Fedsa, tiny: Path, tmp_path: Path
+) -> None:
+    labels = np.arange(40) % 4
+    labels[0] = -1
+    np.savez(tmp_path / "mine.npz", inputs=np.zeros((40, 3), np.float32), labels=labels)
+    changes = ("--set", "task.data=mine.npz", "--set", "baselines=['supervised']")
+    code, said = fedsa("simulate", tiny, *changes)
+    assert code == 2, said
+    assert any("'supervised' learns from the labels of all items" in one for one in _errors(said))
+    assert not Path("runs").exists()
+
+
 @pytest.mark.parametrize(
     ("module", "sentence"),
     [
