@@ -64,8 +64,9 @@ class SetStore:
         part = self._part(offer)
         try:
             found = self._take(part, offer)
-        except FileNotFoundError:
-            # Another process finished the set, or threw it away, under our hands.
+        except (FileNotFoundError, FileExistsError):
+            # Another process finished the set, or threw it away, under our hands: a file is gone,
+            # or the folder was there when it was to be made, and no more when looked for.
             found = Offered("more", 0)
         if not self._file(offer.set_hash).exists():
             return found

@@ -133,3 +133,15 @@ def test_threads_that_send_the_same_set_at_once_do_not_harm_it(tmp_path: Path) -
             found = list(pool.map(_send, [folder] * 8, orders))
         assert found == ["held"] * 8
         assert np.array_equal(SetStore(folder).open(HASH), ITEMS)
+
+
+def test_a_folder_that_another_process_removes_while_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finished_by_another(folder: Path, *given: object, **named: object) -> None:
+        monkeypatch.undo()
+        assert SetStore(tmp_path).receive(_offer(0, 20)).status == "held"
+        raise FileExistsError(17, "File exists", str(folder))
+
+    monkeypatch.setattr(Path, "mkdir", finished_by_another)
+    assert SetStore(tmp_path).receive(_offer(0, 1)).status == "held"
