@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,10 @@ from rich.console import Console
 
 from fedsa.cli import many
 from fedsa.errors import RunError
+from fedsa.launcher import processes
 from fedsa.scenario import Scenario
 from tests.cli.conftest import Fedsa
-from tests.launcher.commands import Command, assert_nothing_left, events, scenario, server, wait_for
+from tests.launcher.commands import Command, assert_nothing_left, mark, scenario
 from tests.runs.conftest import write_run
 
 TABLE = """
@@ -141,19 +145,23 @@ def test_a_cell_that_was_killed_is_gone_on_with(tmp_path: Path, tiny: Path) -> N
     given = ("table", tiny, "--only", "few*", "--seeds", "0", "--out", "out")
     process = command.start(*given)
     runs = tmp_path / "out" / "table" / "runs"
-    while not (folders := list(runs.glob("few-of-them-seed0-*/events.jsonl"))):
+    while not (
+        marks := [path for path in runs.glob("few-of-them-seed0-*/.mark") if path.read_text()]
+    ):
         assert process.poll() is None, process.communicate()
-    folder = folders[0].parent
-    wait_for(folder, process, lambda event: event.get("phase") == "first look", 1)
-    orphan = server(folder)
-    orphan.suspend()  # lest it finish on its own
+    folder = marks[0].parent
+    # What a run had started outlives the command that was killed.
+    orphan = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"],
+        env={**os.environ, processes.MARK: mark(folder)},
+    )
     process.kill()
     process.communicate()
-    assert orphan.is_running()
+    assert orphan.poll() is None
     code, said = command.run(*given)
-    assert code == 0 and not orphan.is_running(), said
+    assert code == 0 and orphan.wait(0) != 0, said
+    assert "ended what an earlier, killed start had left running" in said
     assert list(runs.iterdir()) == [folder]
-    assert sum(event["event"] == "started" for event in events(folder)) == 2
     assert_nothing_left(folder)
     found = json.loads((tmp_path / "out" / "table.json").read_text())
     (run,) = found["runs"]
