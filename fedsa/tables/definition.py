@@ -14,7 +14,7 @@ from fedsa.app_folder import app_root
 from fedsa.errors import FedsaError, RunError, ScenarioError
 from fedsa.options import Options
 from fedsa.run_config import find_scenario
-from fedsa.scenario import complete, read, sentence
+from fedsa.scenario import Scenario, complete, read, sentence
 from fedsa.tables.cells import Cell, clashes, merged
 
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
@@ -206,6 +206,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Table:
                 except FedsaError as error:
                     faults += [f"cell '{name}': {line}" for line in str(error).splitlines()]
                     continue
+                faults += [f"cell '{name}': {text}" for text in _at_odds(options, scenario)]
                 made[place] = Cell(name, settings, scenario)
             cells.append(made[place])
         parts.append((part, cells))
@@ -233,11 +234,29 @@ def _base(options: TableOptions, path: Path) -> dict[str, Any]:
     return read(beside if beside.is_file() else file)
 
 
+def _at_odds(options: TableOptions, scenario: Scenario) -> list[str]:
+    """Return where a table asks for rows or columns that runs of the scenario cannot give."""
+    task = scenario.task
+    lacking = [name for name in options.heads if name not in task.heads]
+    found = [f"heads: the task has no head '{name}'." for name in lacking]
+    twice = [name for name in options.strategies if name in scenario.baselines]
+    return found + [
+        f"'{name}' is a strategy of the table and a baseline of the scenario, and a row has one "
+        "name: leave it out of the one or the other."
+        for name in twice
+    ]
+
+
 def _faults(options: TableOptions) -> list[str]:
     faults = [
         f"axes.{axis}: it has no settings." for axis, found in options.axes.items() if not found
     ]
     for place, part in enumerate(options.parts, 1):
+        if options.heads and part.compare == "columns":
+            faults.append(
+                f"parts[{place}].compare: the columns of a table with heads are its heads, which "
+                "have metrics of their own: leave it out."
+            )
         for axis, names in part.vary.items():
             if axis not in options.axes:
                 faults.append(f"parts[{place}].vary: there is no axis '{axis}'.")

@@ -138,3 +138,21 @@ def test_who_lies_takes_no_data_from_who_is_honest() -> None:
         share = len(others) / len(cell.scenario.pool())
         told = cell.name.split(" %")[0]
         assert share == pytest.approx(int(told) / 100 if told.isdigit() else 0.0)
+
+
+def test_a_row_that_would_be_both_a_strategy_and_a_baseline_is_refused(small: Path) -> None:
+    small.write_text(small.read_text().replace('"supervised", "scratch"', '"scratch", "random"'))
+    with pytest.raises(ScenarioError, match="'random' is a strategy of the table and a baseline"):
+        load(small)
+
+
+def test_heads_that_a_task_does_not_have_are_refused(small: Path) -> None:
+    text = 'heads = ["shape"]\n' + small.read_text()
+    small.write_text(text)
+    with pytest.raises(ScenarioError) as caught:
+        load(small)
+    assert len(caught.value.faults) == 4  # every cell
+    assert "cell 'all, few': heads: the task has no head 'shape'." in caught.value.faults
+    small.write_text(text.replace('title = "First"', 'title = "First"\ncompare = "columns"'))
+    with pytest.raises(ScenarioError, match=r"parts\[1\].compare: the columns of a table with"):
+        load(small)
