@@ -12,7 +12,7 @@ from fedsa.fusion.base import Stage
 from fedsa.fusion.prototypes import PrototypeFusion
 from fedsa.fusion.training import outputs
 from fedsa.options import SelectionOptions
-from fedsa.problem import Answers, Problem
+from fedsa.problem import Problem
 from fedsa.ranking.pool import Pool
 from fedsa.saliency import METHODS
 from fedsa.selection.base import Evidence
@@ -99,9 +99,7 @@ def evidence(
         rounds=1,
         teachers=names,
         closeness={name: value for name, value in (closeness or {}).items() if name in names},
-        answers=Answers({name: pool.answers[name] for name in names}).among(
-            dict.fromkeys(names, marks)
-        ),
+        answers=pool.answers.of(names).among(dict.fromkeys(names, marks)),
         student=stand.answers,
     )
 

@@ -95,7 +95,8 @@ def _artefacts(grid: Any, run: Run) -> dict[str, Any]:
         found["student_maps"] = mine
         theirs = np.full((len(ids), *mine.shape), np.nan, dtype=np.float32)
         for name, maps in aside.looks(run.strategy, grid, shown).items():
-            if maps.values.shape == mine.shape:
+            # Who joins only now, after the last round, has no place among the teachers of the run.
+            if name in ids and maps.values.shape == mine.shape:
                 theirs[ids.index(name)] = maps.dense()
         found["teacher_maps"] = theirs
         if problem.inputs.ndim == 4:

@@ -42,7 +42,7 @@ def suggest(answers: Answers, count: int, seed: int) -> Covering:
     RunError
         If nobody has answered, or there are fewer items than labels.
     """
-    told = Answers({name: answers[name] for name in answers if bool(answers.asked(name).any())})
+    told = answers.of([name for name in answers if bool(answers.asked(name).any())])
     if not told:
         raise RunError("No teacher has answered, so there is nothing to tell items apart by.")
     columns = features(told, dict.fromkeys(told, 1.0 / len(told)))

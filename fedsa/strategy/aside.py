@@ -1,4 +1,4 @@
-"""What baselines and reports ask for, outside the run's account."""
+"""What is asked beside the rounds: answers for baselines, on no account, and looks for people."""
 
 from __future__ import annotations
 

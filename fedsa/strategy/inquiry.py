@@ -12,7 +12,17 @@ from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
 from fedsa.errors import AllTeachersGone
-from fedsa.messages import Failure, Predict, Predicted, Reply, Request
+from fedsa.messages import (
+    Failure,
+    Predict,
+    Predicted,
+    Reply,
+    Request,
+    Saliency,
+    Salient,
+    Score,
+    Scored,
+)
 from fedsa.messages.checks import MAX_ITEMS
 from fedsa.problem import Answers, Problem
 from fedsa.runs.answers import AnswerStore
@@ -181,6 +191,22 @@ class Inquiry:
             if isinstance(reply, Predicted) and question.id not in self._aside:
                 self.observe("late-answers", teacher=question.teacher, items=len(reply.answers))
                 self.settle(memory, [question.teacher], upto)
+            elif isinstance(question.request, Score | Saliency):
+                self.looked(memory, question.teacher, question.request, reply)
+
+    def looked(self, memory: Memory, teacher: str, request: Score | Saliency, reply: Reply) -> None:
+        """Charge for a look that a teacher let out, in time or late; heed a refusal.
+
+        One that comes late is paid for like any other, but compared with nothing: by then the
+        student looks elsewhere.
+        """
+        allowance, call = self.exchange.allowance, call_of(request)
+        if isinstance(reply, Scored | Salient):
+            sent, received = request.payload_bytes, reply.payload_bytes
+            memory.charge(teacher, len(request.indices), sent, received)
+            allowance.answered(teacher, call, request.method)
+        elif isinstance(reply, Failure):
+            allowance.refused(teacher, call, reply.code)
 
     def settle(self, memory: Memory, teachers: Iterable[str], items: NDArray[np.int32]) -> None:
         """Mark the answers that this round uses, and charge for those that are new to the run.
@@ -250,3 +276,8 @@ class Inquiry:
             self.store.add(name, request.indices, reply.answers, names)
         elif isinstance(reply, Failure):
             self.exchange.allowance.refused(name, "predict", reply.code)
+
+
+def call_of(request: Request) -> str:
+    """Return the call that a question about looks is charged to."""
+    return "score" if isinstance(request, Score) else "saliency"

@@ -8,12 +8,12 @@ import numpy as np
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
-from fedsa.messages import Failure, Reply, Request, Saliency, Salient, Score, Scored
+from fedsa.messages import Failure, Reply, Saliency, Salient, Score, Scored
 from fedsa.options import SaliencyOptions
 from fedsa.runs.memory import Memory
 from fedsa.saliency.closeness import closeness
 from fedsa.saliency.compact import CompactMaps
-from fedsa.strategy.inquiry import Inquiry
+from fedsa.strategy.inquiry import Inquiry, call_of
 
 _OTHER_MAPS = "The reply's maps have other cells than the student's."
 
@@ -65,14 +65,10 @@ class Looking:
         asked = self._requests(self.inquiry.present, items, options, maps)
         for name, request in asked.items():
             card = exchange.cards[name]
-            exchange.allowance.ask(card, _call(request), len(items), options.method)
+            exchange.allowance.ask(card, call_of(request), len(items), options.method)
         replies = exchange.ask(grid, asked)
         for name, reply in replies.items():
-            if isinstance(reply, Scored | Salient):
-                memory.charge(name, len(items), asked[name].payload_bytes, reply.payload_bytes)
-                exchange.allowance.answered(name, _call(asked[name]), options.method)
-            elif isinstance(reply, Failure):
-                exchange.allowance.refused(name, _call(asked[name]), reply.code)
+            self.inquiry.looked(memory, name, asked[name], reply)
         return replies
 
     def _requests(
@@ -81,7 +77,7 @@ class Looking:
         items: NDArray[np.int32],
         options: SaliencyOptions,
         maps: CompactMaps | None,
-    ) -> Mapping[str, Request]:
+    ) -> Mapping[str, Score | Saliency]:
         """Return one question for each teacher that can answer it, and may.
 
         In ``score`` mode the student's maps go to the teacher and one number comes back; in
@@ -89,25 +85,21 @@ class Looking:
         on the same items, so there are no questions about some of them.
         """
         exchange, set_hash = self.inquiry.exchange, self.inquiry.problem.transfer.hash
-        asked: dict[str, Request] = {}
+        asked: dict[str, Score | Saliency] = {}
         for name in teachers:
             card = exchange.cards[name]
             if options.grid > card.grid or options.bits > card.bits:
                 continue  # finer than its institution lets out
-            request: Request
+            request: Score | Saliency
             if options.mode == "score" and maps is not None:
                 request = Score(name, set_hash, items, options.method, maps)
             else:
                 request = Saliency(
                     name, set_hash, items, options.method, options.grid, options.bits
                 )
-            left = exchange.allowance.left(card, _call(request), options.method)
+            left = exchange.allowance.left(card, call_of(request), options.method)
             if left is not None and left < len(items):
-                self.inquiry.limited(name, _call(request), len(items), left)
+                self.inquiry.limited(name, call_of(request), len(items), left)
                 continue
             asked[name] = request
         return asked
-
-
-def _call(request: Request) -> str:
-    return "score" if isinstance(request, Score) else "saliency"

@@ -92,6 +92,25 @@ def test_a_late_answer_is_kept_for_the_next_round(
     assert CLOCK.time - begin <= 2 * (DEADLINE + 25.0) + 1.0
 
 
+def test_a_late_look_is_paid_for_though_nothing_is_compared_with_it(
+    problem: Problem, pool: Path, tmp_path: Path
+) -> None:
+    grid, seen = LocalGrid(pool), 0
+
+    def delay(message: Message) -> float:
+        nonlocal seen
+        high = message.metadata.dst_node_id == FIRST_NODE + 1
+        seen += (look := high and message.metadata.message_type == "query.score")
+        return 30.0 if look and seen == 1 else 0.0
+
+    grid.delay = delay
+    strategy, events = run(problem, tmp_path, grid, pause=25.0)
+    assert [f["teacher"] for f in events.of("failure")] == ["high"] and seen == 2
+    # Two comparisons of looks on ten items, the first of them in vain.
+    answers = int(strategy.memory.marks["high"].sum())
+    assert answers > 0 and strategy.memory.accounts["high"].queries == answers + 2 * 10
+
+
 @pytest.mark.parametrize(("federation", "late"), [({}, 0), ({"round-deadline": 250.0}, 1)])
 def test_without_a_deadline_replies_are_waited_for_while_they_come(
     problem: Problem, pool: Path, tmp_path: Path, federation: dict[str, float], late: int

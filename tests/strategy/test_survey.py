@@ -52,6 +52,13 @@ def test_a_survey_asks_everybody_about_everything_and_leads_to_a_labelled_set(
     torch.testing.assert_close(problem.masses.sum(), torch.tensor(1.0))
 
 
+def test_values_are_told_apart_as_they_are() -> None:
+    values = torch.tensor([[-9.0]] * 8 + [[-1.0]] * 8)  # of which no root tells anything
+    answers = Answers({"one": values}, graded=frozenset({"one"}))
+    found = suggest(answers, 2, seed=0)
+    assert sorted(item // 8 for item in found.items.tolist()) == [0, 1]
+
+
 def test_the_command_writes_the_list_from_answers_that_are_there(
     surveyed: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
