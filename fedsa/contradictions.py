@@ -59,18 +59,11 @@ def _task_faults(task: TaskOptions) -> list[str]:
         faults.append("task.groups: at least two groups are needed.")
     faults += _also_faults(task)
     count = len(task.classes or task.groups)
-    labels = task.labels(count)
-    if task.labels_per_class is not None:
-        if labels > task.items:
-            faults.append(
-                f"task.labels-per-class: {task.labels_per_class} labels of each of {count} classes "
-                f"are more than task.items ({task.items})."
-            )
-    elif labels < count:
+    # Whether a share of labels leaves a class without one, only the data can tell.
+    if task.labels_per_class is not None and task.labels(count) > task.items:
         faults.append(
-            f"task.label-share: {task.label_share} of {task.items} items is {labels} labels, which "
-            f"leaves a class of {count} without an example; raise it to at least "
-            f"{count / task.items:.4f}."
+            f"task.labels-per-class: {task.labels_per_class} labels of each of {count} classes "
+            f"are more than task.items ({task.items})."
         )
     return faults
 

@@ -68,7 +68,7 @@ def test_faults_between_sections_come_at_once_too() -> None:
     found = faults(
         {
             "name": "x",
-            "task": {"items": 100, "label-share": 0.02, "classes": ["0", "1", "2"]},
+            "task": {"items": 100, "labels-per-class": 60, "classes": ["0", "1"]},
             "saliency": {"probe-items": 101},
             "selection": {"k": 3, "response-items": 102},
             "teachers": [
@@ -83,11 +83,11 @@ def test_faults_between_sections_come_at_once_too() -> None:
         "teachers",
         "saliency.probe-items",
         "selection.response-items",
-        "task.label-share",
+        "task.labels-per-class",
         "teachers 'a-1'",
     ]
     assert "'a' is used more than once" in found[0]
-    assert "2 labels" in found[3] and "at least 0.0300" in found[3]
+    assert "60 labels" in found[3] and "task.items (100)" in found[3]
 
 
 def test_faults_of_the_task_come_at_once() -> None:
@@ -124,12 +124,6 @@ def test_other_names_are_of_classes_that_there_are_and_of_one_each() -> None:
 def test_an_empty_group_is_refused() -> None:
     (fault,) = faults({"name": "x", "task": {"groups": {"a": [], "b": ["1"]}}})
     assert fault.startswith("task.groups.a:")
-
-
-def test_the_least_share_that_is_told_works() -> None:
-    task = {"items": 100, "classes": ["0", "1", "2"], "label-share": 0.03}
-    small = {"saliency": {"probe-items": 9}, "selection": {"response-items": 9}}
-    assert parse({"name": "x", "task": task, **small}).task.label_share == 0.03
 
 
 def test_k_may_not_exceed_the_pool_with_its_copies() -> None:

@@ -282,6 +282,8 @@ def _labelled(
             f"'{classes[int(counts.argmin())]}'; raise it, or leave the class out."
         )
     labels = task.labels(len(classes))
+    if task.labelled is not None:  # what is drawn here is replaced by the file's
+        labels = max(labels, len(classes))
     if task.labels_per_class is not None and task.labels_per_class > counts.min():
         raise DataError(
             f"task.labels-per-class: {task.labels_per_class} are wanted but among {len(truth)} "

@@ -22,6 +22,8 @@ MAX_CHUNK_BYTES = 4 * 2**20
 """Bytes of one chunk of a transfer set (or one item, where an item alone is larger)."""
 MAX_SET_BYTES = 16 * 2**30
 """Bytes of a whole transfer set."""
+MAX_AXES = 6
+"""Sizes that the shape of a transfer set may have."""
 FORMS = ("uint8", "float16")
 """How a distribution may travel."""
 KINDS = ("distributions", "values")
@@ -109,7 +111,7 @@ def as_indices(value: Any) -> np.ndarray:
 
 def check_shape(shape: Any, dtype: str) -> None:
     """Refuse what cannot be the shape of a whole transfer set, ``(n, *item)``."""
-    if not isinstance(shape, tuple) or not 2 <= len(shape) <= 6:
+    if not isinstance(shape, tuple) or not 2 <= len(shape) <= MAX_AXES:
         raise MessageError("The message's shape is not that of a set of items.")
     for size in shape:
         check_whole("shape", size, 1, 2**31 - 1)

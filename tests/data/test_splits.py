@@ -255,6 +255,17 @@ def test_the_least_share_works() -> None:
     assert len(split(scenario(0, {"label-share": 0.0334})).labels) == 10
 
 
+def test_a_file_of_labels_needs_no_share(tmp_path: Path) -> None:
+    share = {"label-share": 0.002}  # one of 300 items, for ten classes
+    with pytest.raises(DataError, match="leaves a class of 10 without an example"):
+        split(scenario(0, share))
+    path = tmp_path / "labels.csv"
+    path.write_text("item\n" + "\n".join(str(item) for item in range(30)))
+    found = split(scenario(0, share | {"labelled": str(path)}))
+    assert found.labelled.tolist() == list(range(30))
+    assert np.array_equal(found.labels, found.truth[:30])
+
+
 def with_gaps(path: Path, every: int = 5, **changes: Any) -> str:
     """Write digits of which one in so many has a label, and a test set."""
     data = resolve("digits")

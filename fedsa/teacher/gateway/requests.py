@@ -20,6 +20,7 @@ from fedsa.messages import (
     Saliency,
     Score,
 )
+from fedsa.messages.checks import MAX_AXES, check_shape
 from fedsa.saliency.compact import CompactMaps
 from fedsa.teacher.gateway.calls import Call
 from fedsa.teacher.gateway.proto import teacher_pb2 as pb
@@ -118,13 +119,17 @@ def _write_offer(offer: Offer) -> pb.OfferRequest:
 
 
 def _read_offer(message: pb.OfferRequest) -> Offer:
-    dtype, shape = dtype_of(message.dtype), tuple(message.shape)
+    dtype = dtype_of(message.dtype)
+    # A message has room for millions of sizes: no more are read than show that there are too many,
+    # and none are multiplied before they were checked.
+    shape = tuple(message.shape[: MAX_AXES + 1])
+    check_shape(shape, dtype)
     chunk = None
     if message.HasField("chunk"):
         if len(message.chunk) > MAX_CHUNK_BYTES:
             raise MessageError(f"The message's chunk is over {MAX_CHUNK_BYTES >> 20} MiB.")
         size = math.prod(shape[1:]) * np.dtype(dtype).itemsize
-        if size == 0 or len(message.chunk) % size:
+        if len(message.chunk) % size:
             raise MessageError("The message's chunk is not made of whole items.")
         values = np.frombuffer(message.chunk, dtype=np.dtype(dtype).newbyteorder("<"))
         chunk = values.reshape(-1, *shape[1:]).astype(dtype, copy=False)

@@ -218,6 +218,13 @@ def test_invalid_requests_do_not_come_through(name: str, message: Any) -> None:
         read_request(CALLS[name], message.SerializeToString())
 
 
+@pytest.mark.parametrize("size", [1, 2**32 - 1])
+def test_an_offer_of_endless_sizes_is_refused_before_they_are_multiplied(size: int) -> None:
+    message = pb.OfferRequest(**OFFER | {"shape": [size] * 20_000}, chunk=b"abc")
+    with pytest.raises(MessageError, match="shape is not that of a set"):
+        read_request(CALLS["Offer"], message.SerializeToString())
+
+
 @pytest.mark.parametrize("name", sorted(CALLS))
 def test_damaged_bytes_do_not_come_through(name: str) -> None:
     with pytest.raises(MessageError):
