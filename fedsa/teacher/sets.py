@@ -115,18 +115,30 @@ class SetStore:
     def _assemble(self, part: Path, spans: list[tuple[int, int]], offer: Offer) -> Offered:
         with tempfile.NamedTemporaryFile(dir=part, suffix=".tmp", delete=False) as file:
             whole = Path(file.name)
-        items = np.lib.format.open_memmap(
-            whole, mode="w+", dtype=np.dtype(offer.dtype), shape=offer.shape
-        )
-        for start, stop in spans:
-            items[start:stop] = _read(part / f"{start}-{stop}.npy")
-        items.flush()
-        good = content_hash(items) == offer.set_hash
-        del items
-        if good:
-            os.replace(whole, self._file(offer.set_hash))
+        try:
+            # Written and not mapped: a disk without room raises then, where a map would kill.
+            with whole.open("wb") as file:
+                np.lib.format.write_array_header_1_0(file, _header(offer))
+                written = 0
+                for start, stop in spans:
+                    items = _read(part / f"{start}-{stop}.npy")
+                    file.write(items[written - start :].tobytes())
+                    written = max(written, stop)
+                file.flush()
+                os.fsync(file.fileno())
+            good = content_hash(_read(whole, "r")) == offer.set_hash
+            if good:
+                os.replace(whole, self._file(offer.set_hash))
+        finally:
+            whole.unlink(missing_ok=True)
         shutil.rmtree(part, ignore_errors=True)
         return Offered("held", offer.shape[0]) if good else Offered("refused", 0)
+
+
+def _header(offer: Offer) -> dict[str, object]:
+    """Return what an .npy file of the whole set says of itself."""
+    descr = np.lib.format.dtype_to_descr(np.dtype(offer.dtype))
+    return {"descr": descr, "fortran_order": False, "shape": offer.shape}
 
 
 def _read(file: Path, mapped: Literal["r"] | None = None) -> np.ndarray:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import multiprocessing
+import os
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -106,6 +111,65 @@ def test_a_full_store_refuses_before_a_byte_is_kept(tmp_path: Path) -> None:
     found = store.receive(Offer("mint", content_hash(more), "uint8", more.shape, 0, more))
     assert found == Offered("refused", 0)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_disk_that_takes_no_more_leaves_the_chunks_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SetStore(tmp_path)
+    store.receive(_offer(0, 8))
+
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(os, "fsync", full)
+        store.receive(_offer(8, 20))
+    assert sorted(file.name for file in tmp_path.rglob("*.npy")) == ["0-8.npy", "8-20.npy"]
+    assert list(tmp_path.rglob("*.tmp")) == []
+    assert store.receive(_offer()) == Offered("held", 20)  # somebody has made room
+
+
+FILL = """
+import sys
+from pathlib import Path
+import numpy as np
+from fedsa.data.transfer import content_hash
+from fedsa.messages import offers
+from fedsa.teacher.sets import SetStore
+items = np.random.default_rng(0).integers(0, 256, (20, 400_000), dtype=np.uint8)
+store = SetStore(Path(sys.argv[1]))
+try:
+    for offer in offers("mint", content_hash(items), items):
+        store.receive(offer)
+except OSError as error:
+    print(error.errno)
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder with a file system of its own, which has room for one such set, not two."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=12m", "tmpfs", str(mount)]
+    try:
+        mounted = subprocess.run(["mount", *options], capture_output=True).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("a small disk cannot be mounted here")
+    yield mount
+    subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_really_full_kills_nobody(small_disk: Path) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", FILL, str(small_disk)], capture_output=True, text=True, timeout=120
+    )
+    assert (found.returncode, found.stdout.strip()) == (0, str(errno.ENOSPC)), found.stderr
+    assert list(small_disk.rglob("*.tmp")) == []
 
 
 def _send(folder: Path, order: list[int]) -> str:
