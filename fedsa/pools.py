@@ -19,20 +19,24 @@ from safetensors.torch import save_file
 
 from fedsa import __version__, ready_made
 from fedsa.cache import cache
-from fedsa.data import path_of
+from fedsa.data import DATASETS, path_of
 from fedsa.data.files import fingerprint
 from fedsa.data.shards import Shard
 from fedsa.data.splits import Split
 from fedsa.errors import DataError, RunError
-from fedsa.models import build
+from fedsa.models import MODELS, build
 from fedsa.options import SaliencyOptions, TeacherOptions
 from fedsa.private_training import Scaling, train
 from fedsa.saliency import METHODS, QUERY_ONLY
 from fedsa.scenario import Scenario
 from fedsa.seeding import derive
+from fedsa.sources import parts
 
 _SMALL = 30_000
 """Items times epochs up to which starting other processes takes longer than the training."""
+
+_MAKERS = ("data/", "models/", "pools.py", "private_training.py", "seeding.py")
+"""What of the library decides how a teacher turns out."""
 
 Progress = Callable[[str, int, int], None]
 """Called with the id of the teacher that is next, how many are done, and how many there are."""
@@ -41,10 +45,11 @@ Progress = Callable[[str, int, int], None]
 def pool_key(scenario: Scenario) -> str:
     """Return 16 hex digits that name a pool, from all that its teachers depend on.
 
-    These are the library's version, the seed, the teachers' options (but not ``relevant``, which
-    is for the report), the part of the task's options that decides which items are left for
-    them, and the content of data files and of ready-made teachers' files. The share of labels is
-    not among them, so runs that differ in it alone have the same teachers.
+    These are the library's version and the code that draws and trains, that of plug-ins among it,
+    the seed, the teachers' options (but not ``relevant``, which is for the report), the part of the
+    task's options that decides which items are left for them, and the content of data files and of
+    ready-made teachers' files. The share of labels is not among them, so runs that differ in it
+    alone have the same teachers.
     """
     task, pool = scenario.task, scenario.pool()
     files = {
@@ -56,8 +61,13 @@ def pool_key(scenario: Scenario) -> str:
         path = path_of(name)
         if path is not None and path.exists():
             files[name] = fingerprint(path)
+    named = [(DATASETS, name) for name in (task.data, *(t.data for t in pool))]
+    named += [(MODELS, teacher.model) for teacher in pool if teacher.file is None]
+    named += [(METHODS, scenario.saliency.method)]
     matters = {
         "version": __version__,
+        "code": parts(*_MAKERS),
+        "plug-ins": {name: code for kind, name in named if (code := kind.source(name))},
         "seed": scenario.seed,
         "task": {
             **task.model_dump(mode="json", include={"data", "items", "test_items"}),

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from fedsa.errors import PluginError
+from fedsa.sources import code_of
 
 
 class Registry:
@@ -58,6 +59,17 @@ class Registry:
         plugin = self._load(name, target, owner)
         self._check(name, plugin, owner)
         return plugin
+
+    def source(self, name: str) -> str:
+        """Return a digest of the code of a plug-in that is not built in; empty for all others.
+
+        That is its module's file, or the whole package that the module is of.
+        """
+        if name in self.builtins:
+            return ""
+        installed = self._installed()
+        target = installed[name].value if name in installed else name
+        return code_of(target.partition(":")[0]) if ":" in target else ""
 
     def _installed(self) -> dict[str, EntryPoint]:
         found: dict[str, EntryPoint] = {}

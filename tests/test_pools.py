@@ -133,6 +133,13 @@ def test_no_epochs_means_untrained() -> None:
     assert int(trained["2.num_batches_tracked"]) == 8 * (400 // 32)
 
 
+def test_the_key_follows_the_code_that_makes_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, asked = pool_key(scenario()), []
+    monkeypatch.setattr("fedsa.pools.parts", lambda *beginnings: asked.append(beginnings) or "new")
+    assert pool_key(scenario()) != before
+    assert {"models/", "data/", "private_training.py"} <= set(asked[0])
+
+
 def test_the_key_follows_what_matters_and_nothing_else(tmp_path: Path) -> None:
     def changed(**change: Any) -> str:
         return pool_key(scenario(teachers=[TEACHERS[0] | change, *TEACHERS[1:]]))

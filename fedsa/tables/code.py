@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from fedsa.app_folder import FOLDERS
+from fedsa.fusion import FUSIONS
+from fedsa.models import MODELS
 from fedsa.pools import pool_key
+from fedsa.registry import Registry
 from fedsa.runs.folder import versions
 from fedsa.scenario import Scenario
+from fedsa.selection import SELECTORS
 from fedsa.sources import sources
 
 APART = (
@@ -46,7 +50,8 @@ OF_SEVERAL = ("fusion/heads.py", "task/several.py", "task/values.py")
 def digest(scenario: Scenario, apart: tuple[str, ...] = APART) -> str:
     """Return 16 hex digits that change with the code or the data files that a run depends on.
 
-    The version of torch and the content of a person's own files are in the pool's key.
+    The version of torch and the content of a person's own files are in the pool's key, and so is
+    the code of plug-ins that teachers are made with.
 
     Parameters
     ----------
@@ -59,6 +64,13 @@ def digest(scenario: Scenario, apart: tuple[str, ...] = APART) -> str:
     several = bool(scenario.task.heads) or any(t.task or t.file for t in scenario.teachers)
     apart = apart if several else (*apart, *OF_SEVERAL)
     text = f"{sources(apart, ('teacher/',) if policy else ())} {pool_key(scenario)}"
+    named = [
+        (Registry("strategy", {}, ()), scenario.strategy),
+        (SELECTORS, scenario.selection.selector),
+        (FUSIONS, scenario.fusion.fusion),
+        (MODELS, scenario.student.model),
+    ]
+    text += "".join(kind.source(name) for kind, name in named)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

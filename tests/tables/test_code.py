@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from fedsa.scenario import parse
 from fedsa.tables.code import circumstances, digest
@@ -19,6 +22,39 @@ def test_a_persons_own_data_are_part_of_it(tmp_path: Path) -> None:
     for seed in (0, 0, 1):
         table = np.random.default_rng(seed).normal(size=(100, 3))
         np.savez(path, inputs=table, labels=np.arange(100) % 2)
+        found.append(digest(scenario))
+    assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"strategy": "{}:made"},
+        {"selection": {"response-items": 9, "selector": "{}:made"}},
+        {"fusion": {"fusion": "{}:made"}},
+        {"student": {"model": "{}:made"}},
+        {"teachers": [{"id": "a", "model": "{}:made"}]},
+        {"teachers": [{"id": "a", "data": "{}.inner:made"}]},
+    ],
+)
+def test_a_persons_own_code_is_part_of_it(
+    asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = f"own_{abs(hash(str(asked)))}"
+    if "inner" in str(asked):  # of a package, every file counts
+        file = tmp_path / name / "other.py"
+        file.parent.mkdir()
+        (file.parent / "__init__.py").touch()
+    else:
+        file = tmp_path / f"{name}.py"
+    small = {"task": {"items": 40}, "saliency": {"probe-items": 9}}
+    small["selection"] = {"response-items": 9}
+    text = json.dumps({"name": "x", **small, **asked}).replace("{}", name)
+    scenario = parse(json.loads(text))
+    found = []
+    for source in ("made = 1\n", "made = 1\n", "made = 2\n"):
+        file.write_text(source)
         found.append(digest(scenario))
     assert found[0] == found[1] != found[2]
 

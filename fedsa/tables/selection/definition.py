@@ -83,6 +83,22 @@ def load(path: Path, overrides: Sequence[str] = ()) -> SelectionTable:
         for name in options.students
         if name not in options.pools
     ]
+    faults += _not_measured(scenario)
     if faults:
         raise ScenarioError(faults)
     return SelectionTable(path.stem, options, scenario)
+
+
+def _not_measured(scenario: Scenario) -> list[str]:
+    """Return what a scenario asks for that is left out where teachers answer without a gateway."""
+    faults = []
+    if scenario.task.heads:
+        faults.append("scenario.task.heads: selection is measured for a single classification.")
+    for teacher in scenario.teachers:
+        given = [key for key in ("file", "lie", "policy", "task") if getattr(teacher, key)]
+        faults += [
+            f"scenario.teachers '{teacher.id}': a table of selection trains honest teachers of "
+            f"classes and asks them without a policy; take out {key}."
+            for key in given
+        ]
+    return faults

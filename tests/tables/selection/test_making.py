@@ -192,3 +192,19 @@ def test_costs_are_what_is_asked(path: Path) -> None:
     assert cost("fedsa-score (grad-cam, raw)", scenario) == (16, 48)
     assert cost("default", scenario) == (30 + 256 + 16, 30 + 256 + 16 * 50)
     assert cost("random", scenario) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ('lie = "flipped-labels"', "scenario.teachers 'c': .* honest teachers .* take out lie"),
+        ('policy = { calls = ["predict"] }', "take out policy"),
+        ('task = "area"', "take out task"),
+    ],
+)
+def test_what_it_would_not_measure_is_refused(path: Path, given: str, sentence: str) -> None:
+    last = '{ id = "c", model = "mlp", data = "digits-table", items = 50 }'
+    assert last in TABLE
+    path.write_text(TABLE.replace(last, last.replace("items", f"{given}, items")))
+    with pytest.raises(ScenarioError, match=sentence):
+        load(path)
