@@ -26,8 +26,9 @@ from fedsa.selection.base import Evidence, Selection
 from fedsa.selection.layers import Layers, measure
 from fedsa.selection.policies import weights
 
-LOOKS = 0.15
-"""Part of the looks in the strength when there are responses too."""
+LOOKS = 0.3
+"""Part of the looks in the strength when there are responses too: enough to set a teacher back, not
+to leave one out whose answers are up to the standard."""
 
 ERRORS = 1.0
 """Standard errors that a gain must clear."""
