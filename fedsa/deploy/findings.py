@@ -13,6 +13,16 @@ from fedsa.scenario import Scenario
 CLOCK = 5.0
 """Seconds that a clock may differ beyond what the message's way leaves uncertain."""
 
+_NOT_TAKEN = "It did not take the transfer set"
+_NOT_APPROVED = (
+    "It does not answer about this scenario's transfer set: have the set's hash approved."
+)
+_OFFERED = {
+    "not-approved": _NOT_APPROVED,
+    "refused": _NOT_APPROVED,
+    "room": f"{_NOT_TAKEN}: have its institution make room in the folder of its sets.",
+}
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -153,12 +163,7 @@ def needs(scenario: Scenario, cost: int = 1) -> dict[str, int]:
 def _of_teacher(card: Card, offered: str, scenario: Scenario) -> list[Problem]:
     found = []
     if offered not in ("", "held", "more"):
-        sentence = (
-            "It does not answer about this scenario's transfer set: have the set's hash approved."
-            if offered in ("not-approved", "refused")
-            else f"It did not take the transfer set ({offered})."
-        )
-        found.append(Problem(card.id, sentence))
+        found.append(Problem(card.id, _OFFERED.get(offered) or f"{_NOT_TAKEN} ({offered})."))
     method, looks = scenario.saliency.method, scenario.saliency
     if method not in card.methods:
         sentence = f"It does not answer the saliency method '{method}': it is judged without looks."

@@ -13,6 +13,7 @@ SENTENCES = {
     "method": "This teacher does not answer that saliency method; see its card.",
     "refused": "This teacher's institution does not answer such a question; see its card.",
     "not-approved": "This teacher's institution has not approved that transfer set; ask it to.",
+    "room": "This teacher's institution has no room for that transfer set; ask it to make some.",
     "coordinator": "This teacher's institution does not answer this coordinator; ask it to.",
     "closed": "This teacher's institution answers on other days only; see its card.",
     "budget": "The budget for such questions is spent; see the card for its window.",

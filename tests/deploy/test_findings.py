@@ -73,6 +73,11 @@ def test_a_set_that_is_not_approved(tiny: Scenario, code: str) -> None:
     assert problem.grave and "hash approved" in problem.sentence
 
 
+def test_a_set_that_there_is_no_room_for(tiny: Scenario) -> None:
+    (problem,) = _found([replace(SEEN, offered=(("mint", "room"),))], tiny)
+    assert problem.grave and "make room" in problem.sentence and "approved" not in problem.sentence
+
+
 def test_budgets_that_are_small_or_shut(tiny: Scenario) -> None:
     assert needs(tiny) == {"predict": 300, "score": 32, "saliency": 8}
     small = replace(TERMS, limits=(Limit("predict", 500, 299), *TERMS.limits[1:]))

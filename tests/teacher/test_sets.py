@@ -19,6 +19,7 @@ import pytest
 from fedsa.data.transfer import content_hash
 from fedsa.messages import Offer, Offered, offers
 from fedsa.teacher.faults import Fault
+from fedsa.teacher.parts import Part
 from fedsa.teacher.sets import SetStore
 
 ITEMS = np.random.default_rng(5).integers(0, 256, (20, 1, 6, 6), dtype=np.uint8)
@@ -104,13 +105,67 @@ def test_a_set_under_another_shape_or_type_is_refused(tmp_path: Path) -> None:
     assert other.receive(flat).status == "refused"
 
 
+def _claim(*shape: int, begins: bool = True) -> Offer:
+    """Return the offer of a first item, of a set that is said to have another shape."""
+    chunk = ITEMS.reshape(shape)[:1] if begins else None
+    return Offer("mint", HASH, "uint8", shape, 0, chunk)
+
+
 def test_a_full_store_refuses_before_a_byte_is_kept(tmp_path: Path) -> None:
-    store = SetStore(tmp_path, limit=ITEMS.nbytes + 200)
+    store = SetStore(tmp_path, limit=Part.of(_offer(), tmp_path).room)
     assert store.receive(_offer(0, 20)).status == "held"
     more = ITEMS + 1
-    found = store.receive(Offer("mint", content_hash(more), "uint8", more.shape, 0, more))
-    assert found == Offered("refused", 0)
+    for chunk in (None, more):
+        with pytest.raises(Fault, match="room"):
+            store.receive(Offer("mint", content_hash(more), "uint8", more.shape, 0, chunk))
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_set_on_its_way_counts_with_all_that_is_still_to_come(tmp_path: Path) -> None:
+    """One hash can be offered under any type and shape; only one of them can be true."""
+    room = Part.of(_offer(), tmp_path).room
+    store = SetStore(tmp_path, limit=3 * room)
+    assert store.receive(_claim(20, 1, 6, 6)).status == "more"
+    assert store.receive(_claim(20, 36)).status == "more"
+    assert store.receive(_claim(20, 6, 6)).status == "more"
+    for begins in (False, True):
+        with pytest.raises(Fault, match="room"):
+            store.receive(_claim(20, 6, 6, 1, begins=begins))
+    assert len(list(tmp_path.iterdir())) == 3
+    assert store.receive(_offer(1, 20)) == Offered("held", 20)  # what has begun can be finished
+    assert [file.name for file in tmp_path.iterdir()] == [f"{HASH}.npy"]
+
+
+def test_a_set_that_nobody_goes_on_with_gives_way(tmp_path: Path) -> None:
+    store = SetStore(tmp_path, limit=2 * Part.of(_offer(), tmp_path).room)
+    claims = [(20, 36), (20, 6, 6)]
+    for days, claim in enumerate(claims, start=2):
+        store.receive(_claim(*claim))
+        (folder,) = tmp_path.glob(f"*{'x'.join(map(str, claim))}.part")
+        os.utime(folder, (before := time.time() - days * 86_400, before))
+    assert store.receive(_claim(20, 36, 1, begins=False)).status == "more"  # only named
+    assert len(list(tmp_path.iterdir())) == 2
+    assert store.receive(_claim(20, 36, 1)).status == "more"
+    kept = {folder.name.split(".")[2] for folder in tmp_path.iterdir()}
+    assert kept == {"20x36", "20x36x1"}  # the longest idle went, and no more than had to
+
+
+def test_threads_that_ask_for_the_same_set_put_it_together_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = Part.of(_offer(), tmp_path)
+    part.keep(0, ITEMS)
+    made: list[str] = []
+
+    def slowly(items: np.ndarray) -> str:
+        made.append(content_hash(items))
+        time.sleep(0.2)
+        return made[-1]
+
+    monkeypatch.setattr("fedsa.teacher.parts.content_hash", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(SetStore(tmp_path).receive, [_offer()] * 4))
+    assert found == [Offered("held", 20)] * 4 and made == [HASH]
 
 
 def test_a_disk_that_takes_no_more_leaves_the_chunks_and_nothing_else(
@@ -197,15 +252,3 @@ def test_threads_that_send_the_same_set_at_once_do_not_harm_it(tmp_path: Path) -
             found = list(pool.map(_send, [folder] * 8, orders))
         assert found == ["held"] * 8
         assert np.array_equal(SetStore(folder).open(HASH), ITEMS)
-
-
-def test_a_folder_that_another_process_removes_while_it_is_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def finished_by_another(folder: Path, *given: object, **named: object) -> None:
-        monkeypatch.undo()
-        assert SetStore(tmp_path).receive(_offer(0, 20)).status == "held"
-        raise FileExistsError(17, "File exists", str(folder))
-
-    monkeypatch.setattr(Path, "mkdir", finished_by_another)
-    assert SetStore(tmp_path).receive(_offer(0, 1)).status == "held"

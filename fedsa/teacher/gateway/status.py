@@ -26,6 +26,7 @@ STATUS: dict[str, grpc.StatusCode] = {
     "closed": _S.PERMISSION_DENIED,
     "budget": _S.RESOURCE_EXHAUSTED,
     "busy": _S.RESOURCE_EXHAUSTED,
+    "room": _S.RESOURCE_EXHAUSTED,
     "cancelled": _S.CANCELLED,
     "starting": _S.UNAVAILABLE,
     "loading": _S.UNAVAILABLE,

@@ -86,7 +86,7 @@ class Guard:
         ------
         Fault
             ``refused`` if no call is open, ``coordinator``, ``closed``, ``not-approved`` (then the
-            set is noted as waiting), or ``storage``.
+            set is noted as waiting), ``room`` or ``storage``.
         """
         policy, office = self.policy, self.office
         if policy is None or office is None:
