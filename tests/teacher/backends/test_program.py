@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from safetensors.torch import load_file
 from fedsa.errors import TeacherFileError
 from fedsa.models import build
 from fedsa.teacher.teacher import Teacher
+from tests.teacher.backends.programs import export, repack
 
 Make = Callable[..., Path]
 
@@ -26,18 +26,12 @@ def _model(path: Path) -> torch.nn.Module:
     return model.eval()
 
 
-def _export(path: Path, model: torch.nn.Module, dynamic: bool = True, size: int = 12) -> None:
-    shapes = ({0: torch.export.Dim("n")},) if dynamic else None
-    example = (torch.zeros(2, 1, size, size),)
-    torch.export.save(torch.export.export(model, example, dynamic_shapes=shapes), path)
-
-
 def test_an_exported_program_answers_as_its_module_does(
     make_teacher: Make, items: np.ndarray
 ) -> None:
     plain = Teacher.load(make_teacher())
     path = make_teacher("thyme", model={"program": "model.pt2"})
-    _export(path.parent / "model.pt2", _model(make_teacher()))
+    export(path.parent / "model.pt2", _model(make_teacher()))
     exported = Teacher.load(path)
     assert exported.card.gradients
     for count in (1, 2, 10):
@@ -51,20 +45,9 @@ def test_an_exported_program_answers_as_its_module_does(
 
 def test_a_program_for_one_batch_size_is_refused(make_teacher: Make) -> None:
     path = make_teacher(model={"program": "model.pt2"})
-    _export(path.parent / "model.pt2", build("conv", (1, 12, 12), 3, seed=0).eval(), dynamic=False)
+    export(path.parent / "model.pt2", build("conv", (1, 12, 12), 3, seed=0).eval(), dynamic=False)
     with pytest.raises(TeacherFileError, match="batches of any size"):
         Teacher.load(path)
-
-
-def _repacked(file: Path, name: str, content: bytes) -> None:
-    """Write an archive anew with one member put in or replaced."""
-    with zipfile.ZipFile(file) as archive:
-        members = {info: archive.read(info) for info in archive.namelist()}
-    root = next(iter(members)).partition("/")[0]
-    members[f"{root}/{name}"] = content
-    with zipfile.ZipFile(file, "w") as archive:
-        for member, data in members.items():
-            archive.writestr(member, data)
 
 
 class Payload:
@@ -81,15 +64,15 @@ def test_a_program_that_could_run_code_is_refused(
     monkeypatch.chdir(tmp_path)
     path = make_teacher(model={"program": "model.pt2"})
     file = path.parent / "model.pt2"
-    _export(file, build("conv", (1, 12, 12), 3, seed=0).eval())
+    export(file, build("conv", (1, 12, 12), 3, seed=0).eval())
     bomb = io.BytesIO()
     torch.save(Payload(), bomb)
     if part == "sample":
-        _repacked(file, "data/sample_inputs/model.pt", bomb.getvalue())
+        repack(file, "data/sample_inputs/model.pt", bomb.getvalue())
     elif part == "constant":
-        _repacked(file, "data/constants/opaque_obj_0", pickle.dumps(Payload()))
+        repack(file, "data/constants/opaque_obj_0", pickle.dumps(Payload()))
     elif part == "library":
-        _repacked(file, "data/aotinductor/model/model.wrapper.so", b"ELF")
+        repack(file, "data/aotinductor/model/model.wrapper.so", b"ELF")
     else:
         file.write_bytes(file.read_bytes()[:900])
     with pytest.raises(TeacherFileError, match="more than plain data|not a whole .pt2"):
@@ -99,9 +82,9 @@ def test_a_program_that_could_run_code_is_refused(
 
 def test_a_model_of_the_wrong_width_or_input_is_refused(make_teacher: Make) -> None:
     path = make_teacher(model={"program": "model.pt2"})
-    _export(path.parent / "model.pt2", build("conv", (1, 12, 12), 5, seed=0).eval())
+    export(path.parent / "model.pt2", build("conv", (1, 12, 12), 5, seed=0).eval())
     with pytest.raises(TeacherFileError, match=r"gives \(2, 5\) for 2 items"):
         Teacher.load(path)
-    _export(path.parent / "model.pt2", build("conv", (1, 20, 20), 3, seed=0).eval(), size=20)
+    export(path.parent / "model.pt2", build("conv", (1, 20, 20), 3, seed=0).eval(), size=20)
     with pytest.raises(TeacherFileError, match="does not run on items of shape"):
         Teacher.load(path)
