@@ -114,6 +114,11 @@ class CompactAnswers:
         return np.asarray(masses / masses.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
+def most_items(outputs: int, form: str) -> int:
+    """Return how many items a question may name for the answers to fit into one message."""
+    return min(MAX_ITEMS, MAX_REPLY_BYTES // (outputs * np.dtype(form).itemsize))
+
+
 def mass_error(form: str, outputs: int) -> float:
     """Return how far from one the mass of a decoded row may be, by rounding alone.
 

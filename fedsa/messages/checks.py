@@ -18,6 +18,8 @@ MAX_CELLS = 32 * 32
 """Cells of one compact map: the finest grid there is."""
 MAX_REPLY_BYTES = 256 * 2**20
 """Array bytes that one message may hold."""
+MAX_ASKED_BYTES = 2**30
+"""Bytes of the items that one question may name."""
 MAX_CHUNK_BYTES = 4 * 2**20
 """Bytes of one chunk of a transfer set (or one item, where an item alone is larger)."""
 MAX_SET_BYTES = 16 * 2**30

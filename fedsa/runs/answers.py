@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fedsa.errors import ResumeError
 from fedsa.messages import CompactAnswers
+from fedsa.messages.answers import most_items
 from fedsa.problem import Answers
 from fedsa.runs.folder import write_json
 
@@ -141,11 +142,13 @@ class AnswerStore:
             if among is not None:
                 marks &= among
             values = np.load(self._values(teacher), allow_pickle=False, mmap_mode="r")
-            rows = torch.full((self.items, self.width(teacher)), torch.nan)
+            rows = torch.full((self.items, about["width"]), torch.nan)
             where = np.flatnonzero(marks)
-            if len(where):
-                compact = CompactAnswers(np.array(values[where]), kind)
-                rows[torch.from_numpy(where)] = torch.from_numpy(compact.dense())
+            most = most_items(about["width"], about["form"])
+            for start in range(0, len(where), most):  # they came in as many messages, or more
+                part = where[start : start + most]
+                compact = CompactAnswers(np.array(values[part]), kind)
+                rows[torch.from_numpy(part)] = torch.from_numpy(compact.dense())
             out[teacher] = rows
         return Answers(out, graded, names)
 

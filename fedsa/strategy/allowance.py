@@ -15,7 +15,7 @@ FACTS = frozenset({"budget", "refused", "not-approved", "coordinator", "closed"}
 
 PASSING = frozenset(
     {"starting", "busy", "unreachable", "storage", "cancelled", "late", "lost"}
-    | {"not-approved", "closed"}
+    | {"not-approved", "closed", "room"}
 )
 """Codes of failures that may be over by the next round, when the question is put again."""
 

@@ -23,7 +23,8 @@ from fedsa.messages import (
     Score,
     Scored,
 )
-from fedsa.messages.checks import MAX_ITEMS
+from fedsa.messages.answers import most_items
+from fedsa.messages.checks import MAX_ASKED_BYTES
 from fedsa.problem import Answers, Problem
 from fedsa.runs.answers import AnswerStore
 from fedsa.runs.memory import Memory
@@ -252,15 +253,19 @@ class Inquiry:
         return self.exchange.allowance.left(self.exchange.cards[name], "predict")
 
     def _compose(self, wanted: dict[str, NDArray[np.int32]]) -> list[Sent]:
+        transfer, parts = self.problem.transfer, {}
+        for name, every in wanted.items():
+            most = most_items(self.exchange.cards[name].outputs, self.form)
+            most = min(most, max(1, MAX_ASKED_BYTES // transfer.array[:1].nbytes))
+            parts[name] = [every[start : start + most] for start in range(0, len(every), most)]
         sent: list[Sent] = []
-        for start in range(0, max(map(len, wanted.values()), default=0), MAX_ITEMS):
-            asked: dict[str, Request] = {}
-            for name, every in wanted.items():
-                if len(items := every[start : start + MAX_ITEMS]):
-                    # Sorted, as the order of use would tell which of them are labelled.
-                    asked[name] = Predict(
-                        name, self.problem.transfer.hash, np.sort(items), self.form
-                    )
+        for turn in range(max(map(len, parts.values()), default=0)):
+            # Sorted, as the order of use would tell which of them are labelled.
+            asked: dict[str, Request] = {
+                name: Predict(name, transfer.hash, np.sort(of[turn]), self.form)
+                for name, of in parts.items()
+                if turn < len(of)
+            }
             sent += self.exchange.compose(asked)
         for one in sent:
             assert isinstance(one.request, Predict)

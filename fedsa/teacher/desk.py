@@ -22,6 +22,8 @@ from fedsa.messages import (
     Score,
     Scored,
 )
+from fedsa.messages.answers import most_items
+from fedsa.messages.checks import MAX_ASKED_BYTES
 from fedsa.teacher.faults import Fault, failure
 from fedsa.teacher.policy.asked import Asked
 from fedsa.teacher.policy.guard import Guard
@@ -30,8 +32,6 @@ from fedsa.teacher.teacher import Teacher
 
 LOOKS = 4096
 """Items of one question about saliency: a map can cost a hundred times an answer."""
-BYTES = 2**30
-"""Bytes of items that one question may name."""
 
 Answering = Guard | Teacher
 """Who can be asked; a teacher without a guard answers everything, as in a simulation."""
@@ -100,7 +100,8 @@ def _answer(
     with guard.hear(request, caller, cancelled) as hearing:
         match request:
             case Predict():
-                return Predicted(hearing.predict(request, _items(request, sets)))
+                most = most_items(guard.card.outputs, request.form)
+                return Predicted(hearing.predict(request, _items(request, sets, most)))
             case Saliency():
                 _permit(guard, request.method, request.grid, request.bits)
                 return Salient(hearing.saliency(request, _items(request, sets, LOOKS)))
@@ -144,11 +145,12 @@ def _permit(guard: Guard, method: str, grid: int, bits: int) -> None:
         raise Fault("refused")
 
 
-def _items(request: Predict | Saliency | Score, sets: SetStore, most: int | None = None) -> Asked:
+def _items(request: Predict | Saliency | Score, sets: SetStore, most: int) -> Asked:
+    """Return the items asked about, at most so many: more are refused before they are paid for."""
     held = sets.open(request.set_hash)
     indices = request.indices
-    if int(indices.max()) >= len(held) or (most is not None and len(indices) > most):
+    if int(indices.max()) >= len(held) or len(indices) > most:
         raise Fault("indices")
-    if len(indices) * held[:1].nbytes > BYTES:
+    if len(indices) * held[:1].nbytes > MAX_ASKED_BYTES:
         raise Fault("indices")
     return Asked(held, indices)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedsa.errors import ResumeError
-from fedsa.messages import CompactAnswers
+from fedsa.messages import CompactAnswers, answers
 from fedsa.runs.answers import AnswerStore
 
 ITEMS = 12
@@ -86,6 +86,20 @@ def test_answers_may_be_shown_on_some_items_only(tmp_path: Path) -> None:
     assert store.asked("a").tolist() == [True, False, True, False]
     nothing = store.dense(np.zeros(4, dtype=np.bool_))
     assert bool(torch.isnan(nothing["a"]).all()) and nothing["a"].shape == (4, 3)
+
+
+def test_more_answers_than_one_message_may_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, all_ = AnswerStore(tmp_path, ITEMS), rows(ITEMS, 3, 0)
+    monkeypatch.setattr(answers, "MAX_REPLY_BYTES", 5 * 3)
+    for start in range(0, ITEMS, 4):
+        part = np.arange(start, start + 4, dtype=np.int32)
+        store.add("a", part, CompactAnswers.encode(all_[part]))
+    found = store.dense()["a"]
+    for start in range(0, ITEMS, 4):
+        one = CompactAnswers.encode(all_[start : start + 4])
+        assert np.array_equal(found[start : start + 4], one.dense())
 
 
 def test_a_teacher_cannot_change_its_width_or_form(tmp_path: Path) -> None:

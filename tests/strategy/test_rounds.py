@@ -89,10 +89,24 @@ def test_the_order_of_replies_does_not_matter(
     assert other.memory.history == reference.strategy.memory.history
 
 
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [
+        ("messages.answers.MAX_ITEMS", 50),
+        ("messages.answers.MAX_REPLY_BYTES", 50 * 5 + 4),  # of answers over five classes
+        ("strategy.inquiry.MAX_ASKED_BYTES", 50 * 64 * 4 + 255),  # of items of 64 numbers
+    ],
+)
 def test_a_question_about_too_many_items_goes_out_in_parts(
-    reference: Reference, problem: Problem, pool: Path, tmp_path: Path, monkeypatch: Any
+    reference: Reference,
+    problem: Problem,
+    pool: Path,
+    tmp_path: Path,
+    monkeypatch: Any,
+    limit: str,
+    value: int,
 ) -> None:
-    monkeypatch.setattr("fedsa.strategy.inquiry.MAX_ITEMS", 50)
+    monkeypatch.setattr(f"fedsa.{limit}", value)
     other, grid = default(problem, tmp_path), LocalGrid(pool)
     other.start(grid, num_rounds=2)
     asked = [len(one.indices) for one in grid.sent if isinstance(one, Predict)]

@@ -27,6 +27,7 @@ from fedsa.messages import (
     Salient,
     Score,
     Scored,
+    answers,
     check_reply,
     offers,
     to_record,
@@ -147,10 +148,20 @@ def test_items_of_a_shape_that_does_not_fit(make_teacher: Make, sets: SetStore, 
 
 
 def test_too_many_bytes_at_once(ask: Any, items: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "BYTES", 3 * items[0].nbytes)
+    monkeypatch.setattr(desk, "MAX_ASKED_BYTES", 3 * items[0].nbytes)
     name = content_hash(items)
     assert isinstance(ask(Predict("mint", name, np.arange(3))), Predicted)
     assert _code(ask(Predict("mint", name, np.arange(4)))) == "indices"
+
+
+@pytest.mark.parametrize(("form", "width"), [("uint8", 1), ("float16", 2)])
+def test_more_answers_than_a_reply_has_room_for(
+    ask: Any, items: Any, monkeypatch: pytest.MonkeyPatch, form: str, width: int
+) -> None:
+    monkeypatch.setattr(answers, "MAX_REPLY_BYTES", 4 * 3 * width)
+    name = content_hash(items)
+    assert isinstance(ask(Predict("mint", name, np.arange(4), form)), Predicted)
+    assert _code(ask(Predict("mint", name, np.arange(5), form))) == "indices"
 
 
 class Lazy(dict[str, Path]):

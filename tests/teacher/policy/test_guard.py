@@ -24,6 +24,7 @@ from fedsa.messages import (
     Salient,
     Score,
     Scored,
+    answers,
     offers,
 )
 from fedsa.policy import PolicySection
@@ -354,6 +355,16 @@ def test_finer_maps_than_the_card_says_cost_nothing(
     desk = open_desk()
     assert _code(desk(Saliency("mint", desk.set_hash, LAST, method, grid, bits))) == code
     assert desk.office.spent() == [] and _last(desk)["outcome"] == code
+
+
+def test_more_answers_than_a_reply_has_room_for_cost_nothing(
+    open_desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = open_desk()
+    monkeypatch.setattr(answers, "MAX_REPLY_BYTES", 5 * 3)
+    assert _code(_predict(desk)) == "indices"
+    assert desk.office.spent() == [] and _last(desk)["outcome"] == "indices"
+    assert isinstance(_predict(desk, LAST[:5]), Predicted) and desk.spent() == 5
 
 
 def test_items_that_the_model_cannot_take_cost_nothing(open_desk: MakeDesk, office: Office) -> None:
