@@ -74,11 +74,10 @@ class Approvals:
         """Approve a set; False if it was approved before. ``also`` is in the same transaction."""
 
         def enter(db: sqlite3.Connection) -> bool:
-            new = db.execute("INSERT OR IGNORE INTO approved VALUES (?, ?)", (set_hash, now))
-            db.execute("DELETE FROM waiting WHERE set_hash = ?", (set_hash,))
-            if new.rowcount:
+            new = enter_approval(db, set_hash, now)
+            if new:
                 also(db)
-            return bool(new.rowcount)
+            return new
 
         return self._book.write(enter)
 
@@ -86,10 +85,10 @@ class Approvals:
         """Take an approval back; False if there was none. ``also`` as for :meth:`approve`."""
 
         def enter(db: sqlite3.Connection) -> bool:
-            gone = db.execute("DELETE FROM approved WHERE set_hash = ?", (set_hash,))
-            if gone.rowcount:
+            gone = enter_revocation(db, set_hash)
+            if gone:
                 also(db)
-            return bool(gone.rowcount)
+            return gone
 
         return self._book.write(enter)
 
@@ -114,3 +113,15 @@ class Approvals:
             "ORDER BY since, set_hash, coordinator, teacher"
         )
         return [Waiting(*row) for row in rows]
+
+
+def enter_approval(db: sqlite3.Connection, set_hash: str, since: float) -> bool:
+    """Approve a set, which then waits no more; the caller holds the transaction."""
+    new = db.execute("INSERT OR IGNORE INTO approved VALUES (?, ?)", (set_hash, since))
+    db.execute("DELETE FROM waiting WHERE set_hash = ?", (set_hash,))
+    return bool(new.rowcount)
+
+
+def enter_revocation(db: sqlite3.Connection, set_hash: str) -> bool:
+    """Take an approval back; the caller holds the transaction."""
+    return bool(db.execute("DELETE FROM approved WHERE set_hash = ?", (set_hash,)).rowcount)

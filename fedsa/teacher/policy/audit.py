@@ -85,6 +85,7 @@ def verify(folder: Path, known: tuple[int, str] | None = None) -> list[str]:
     lines += [line for n, line in sorted(pending.items()) if n > len(lines)]
     faults: list[str] = []
     sums: Counter[_Account] = Counter()
+    approved: set[str] = set()
     digest = ORIGIN
     for n, line in enumerate(lines, start=1):
         try:
@@ -95,6 +96,10 @@ def verify(folder: Path, known: tuple[int, str] | None = None) -> list[str]:
         if record.get("event") == "charge":
             account = (record["caller"], record["teacher"], record["call"], record["day"])
             sums[account] += record["charged"]
+        elif record.get("event") == "approve":
+            approved.add(record["set"])
+        elif record.get("event") == "revoke":
+            approved.discard(record["set"])
         if n == records.count and digest != records.last:
             faults.append(f"Record {n} is not the one that the ledger knows as the last.")
         if known is not None and n == known[0] and digest != known[1]:
@@ -113,6 +118,9 @@ def verify(folder: Path, known: tuple[int, str] | None = None) -> list[str]:
                 f"The ledger says that {coordinator} spent {kept} items of {call} at {teacher} on "
                 f"{day}; the log says {told}."
             )
+    for name in sorted(approved ^ records.approved):
+        one, other = ("log", "ledger") if name in approved else ("ledger", "log")
+        faults.append(f"Set {name} is approved in the {one}, and not in the {other}.")
     return faults
 
 
@@ -124,6 +132,7 @@ class _Records:
     count: int
     last: str
     spent: dict[_Account, int]
+    approved: set[str]
 
 
 def _read(folder: Path) -> _Records:
@@ -131,7 +140,7 @@ def _read(folder: Path) -> _Records:
     try:
         with (folder / AUDIT).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH)  # nobody appends meanwhile
-            pending, count, last, spent = _ledger(folder / LEDGER)
+            pending, count, last, spent, approved = _ledger(folder / LEDGER)
             text = file.read().decode("ascii", errors="replace")
     except OSError as error:
         raise TeacherFileError(
@@ -139,19 +148,20 @@ def _read(folder: Path) -> _Records:
             "gateway's state folder."
         ) from None
     *lines, torn = text.split("\n")
-    return _Records(lines, torn, pending, count, last, spent)
+    return _Records(lines, torn, pending, count, last, spent, approved)
 
 
-def _ledger(path: Path) -> tuple[dict[int, str], int, str, dict[_Account, int]]:
+def _ledger(path: Path) -> tuple[dict[int, str], int, str, dict[_Account, int], set[str]]:
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=10.0)) as db:
             db.execute("BEGIN")
             count, last = db.execute("SELECT records, head FROM chain").fetchone()
             pending = dict(db.execute("SELECT n, line FROM pending").fetchall())
             rows = db.execute("SELECT coordinator, teacher, call, day, items FROM spent").fetchall()
+            approved = {name for (name,) in db.execute("SELECT set_hash FROM approved")}
     except (sqlite3.Error, TypeError) as error:
         raise TeacherFileError(
             f"The ledger '{path}' cannot be read ({error}): without it a cut at the log's end "
             "would not show."
         ) from None
-    return pending, int(count), str(last), {row[:4]: row[4] for row in rows}
+    return pending, int(count), str(last), {row[:4]: row[4] for row in rows}, approved

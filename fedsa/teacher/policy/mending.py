@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from datetime import datetime
+from typing import Any
 
+from fedsa.teacher.policy.approvals import enter_approval, enter_revocation
 from fedsa.teacher.policy.chain import ORIGIN, BrokenChain, follow
 from fedsa.teacher.policy.ledger import enter
 
@@ -37,7 +40,7 @@ def mend(file: int, db: sqlite3.Connection) -> None:
     A line that was not finished is cut off; the caller writes it anew from what the ledger still
     holds of the log. Whole records that go on from the ledger's last one were lost to the ledger
     by a power cut, or by an old copy that was put back: they are entered again, with what they
-    say was spent, so that no budget comes back.
+    say was spent, approved and revoked, so that neither a budget nor an approval comes back.
 
     Raises
     ------
@@ -98,13 +101,23 @@ def _take_back(db: sqlite3.Connection, lines: list[str], count: int, head: str) 
         except BrokenChain:
             break
         count, head = count + 1, record["hash"]
-        if record.get("event") == "charge":
-            caller, teacher, call, day = (record[k] for k in ("caller", "teacher", "call", "day"))
-            enter(db, caller, teacher, call, day, record["charged"])
+        _enter(db, record)
         db.execute("INSERT INTO pending VALUES (?, ?)", (count, line))
         taken += 1
     db.execute("UPDATE chain SET records = ?, head = ?", (count, head))
     return taken
+
+
+def _enter(db: sqlite3.Connection, record: dict[str, Any]) -> None:
+    """Do again what a record says was done; all but three kinds tell of nothing in the ledger."""
+    event = record.get("event")
+    if event == "charge":
+        caller, teacher, call, day = (record[k] for k in ("caller", "teacher", "call", "day"))
+        enter(db, caller, teacher, call, day, record["charged"])
+    elif event == "approve":
+        enter_approval(db, record["set"], datetime.fromisoformat(record["time"]).timestamp())
+    elif event == "revoke":
+        enter_revocation(db, record["set"])
 
 
 def _tail(file: int, base: int | None) -> tuple[list[str], bytes]:

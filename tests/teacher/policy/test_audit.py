@@ -112,6 +112,19 @@ def test_a_ledger_that_says_something_else_is_found(written: Path, tmp_path: Pat
     assert "north spent 16 items of predict at mint on 2026-02-14; the log says 21" in fault
 
 
+def test_an_approval_that_only_one_of_them_knows_is_found(office: Office) -> None:
+    for name in ("a" * 64, "b" * 64, "c" * 64):
+        office.approve(name)
+    office.revoke("b" * 64)
+    assert audit.verify(office.folder) == []
+    with closing(sqlite3.connect(office.folder / "ledger.sqlite")) as db, db:
+        db.execute("UPDATE approved SET set_hash = ? WHERE set_hash = ?", ("b" * 64, "a" * 64))
+    assert audit.verify(office.folder) == [
+        f"Set {'a' * 64} is approved in the log, and not in the ledger.",
+        f"Set {'b' * 64} is approved in the ledger, and not in the log.",
+    ]
+
+
 def test_a_whole_folder_written_anew_is_found_by_a_noted_head(
     written: Path, tmp_path: Path
 ) -> None:

@@ -48,6 +48,27 @@ def test_a_ledger_from_an_older_copy_gives_no_budget_back(
     assert audit.verify(tmp_path / "s") == [] and audit.head(tmp_path / "s")[0] == 19
 
 
+def test_a_ledger_from_an_older_copy_gives_no_approval_back(tmp_path: Path) -> None:
+    revoked, kept, again = "a" * 64, "b" * 64, "c" * 64
+    office = _office(tmp_path / "s")
+    assert office.approve(revoked) and office.approve(again)
+    office.close()
+    old = shutil.copytree(tmp_path / "s", tmp_path / "old")
+    office = _office(tmp_path / "s")
+    assert office.revoke(revoked) and office.approve(kept)
+    assert office.revoke(again) and office.approve(again)
+    listed = office.approvals.all()
+    office.close()
+    for path in (tmp_path / "s").glob("ledger.sqlite*"):
+        path.unlink()
+    for path in old.glob("ledger.sqlite*"):
+        shutil.copy(path, tmp_path / "s")
+    office = _office(tmp_path / "s")
+    assert not office.approved(revoked)
+    assert office.approvals.all() == listed == [(kept, NOON), (again, NOON)]
+    assert audit.verify(tmp_path / "s") == []
+
+
 def test_a_new_ledger_takes_an_old_log_over(tmp_path: Path) -> None:
     office = _office(tmp_path / "s")
     _spend(office, 5)
