@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from torch.nn import functional as F
 from fedsa.teacher.card_file import InputSection
 from fedsa.teacher.faults import Fault
 
+SLICE = 64 * 2**20
+"""Bytes of items, as float32 of their own size, that are resized at once; or a single item."""
 LUMINANCE = (0.299, 0.587, 0.114)
 """ITU-R BT.601 weights of red, green and blue."""
 
@@ -56,26 +59,35 @@ def fit(items: np.ndarray, shape: tuple[int, ...], device: torch.device | str = 
     Fault
         With the code ``shape`` if items cannot be brought to the shape.
     """
-    check(tuple(items.shape[1:]), shape)
+    own = tuple(items.shape[1:])
+    check(own, shape)
+    if own == shape:
+        return _plain(items, device)
+    fitted = torch.empty((len(items), *shape), dtype=torch.float32, device=device)
+    # A few at a time, since items can be thousands of times as large as what becomes of them.
+    step = max(1, SLICE // (4 * math.prod(own)))
+    for start in range(0, len(items), step):
+        part = _resized(_plain(items[start : start + step], device), shape)
+        fitted[start : start + step] = part  # one channel fills as many as are wanted
+    return fitted
+
+
+def _plain(items: np.ndarray, device: torch.device | str) -> Tensor:
     # A copy, since a memory-mapped set is read-only and a network may work in place.
     tensor = torch.from_numpy(np.array(items)).to(device)
-    if items.dtype == np.uint8:
-        tensor = tensor.to(torch.float32).div_(255.0)
-    tensor = _channels(tensor.float(), shape)
-    if tuple(tensor.shape[1:]) != shape:
-        tensor = F.interpolate(
-            tensor, size=shape[1:], mode="bilinear", align_corners=False, antialias=True
-        )
-    return tensor
+    return tensor.float().div_(255.0) if items.dtype == np.uint8 else tensor.float()
 
 
-def _channels(items: Tensor, shape: tuple[int, ...]) -> Tensor:
-    if len(shape) != 3 or items.shape[1] == shape[0]:
-        return items
-    if shape[0] == 3:
-        return items.repeat(1, 3, 1, 1)
-    weights = torch.tensor(LUMINANCE, device=items.device).view(1, 3, 1, 1)
-    return (items * weights).sum(dim=1, keepdim=True)
+def _resized(images: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return images of the wanted size, with as many channels as are wanted or fewer."""
+    if images.shape[1] > shape[0]:
+        weights = torch.tensor(LUMINANCE, device=images.device).view(1, 3, 1, 1)
+        images = (images * weights).sum(dim=1, keepdim=True)
+    if images.shape[2:] == shape[1:]:
+        return images
+    return F.interpolate(
+        images, size=shape[1:], mode="bilinear", align_corners=False, antialias=True
+    )
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
+from fedsa.teacher import preprocessing
 from fedsa.teacher.card_file import InputSection
 from fedsa.teacher.faults import Fault
-from fedsa.teacher.preprocessing import Scale, Scaled, fit
+from fedsa.teacher.preprocessing import LUMINANCE, Scale, Scaled, fit
 
 
 def test_bytes_become_shares_and_floats_stay() -> None:
@@ -41,6 +46,52 @@ def test_channels_and_size_together() -> None:
     found = fit(items, (3, 32, 32))
     assert found.shape == (5, 3, 32, 32)
     assert torch.equal(found[:, 0], found[:, 2]) and found.min() >= 0 and found.max() <= 1
+
+
+def _whole(items: np.ndarray, shape: tuple[int, ...]) -> Tensor:
+    """Return what :func:`fit` gives, all items at once and a channel repeated before the rest."""
+    images = torch.from_numpy(items).float()
+    images = images / 255 if items.dtype == np.uint8 else images
+    if items.shape[1] < shape[0]:
+        images = images.repeat(1, 3, 1, 1)
+    elif items.shape[1] > shape[0]:
+        images = (images * torch.tensor(LUMINANCE).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    if images.shape[2:] == shape[1:]:
+        return images
+    return F.interpolate(images, shape[1:], mode="bilinear", align_corners=False, antialias=True)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize(
+    ("have", "want"),
+    [
+        ((1, 28, 28), (3, 28, 28)),
+        ((1, 28, 28), (3, 32, 20)),
+        ((1, 40, 40), (3, 8, 8)),
+        ((3, 40, 30), (1, 8, 8)),
+        ((3, 30, 30), (1, 30, 30)),
+        ((3, 7, 7), (3, 30, 30)),
+        ((2, 9, 9), (2, 5, 5)),
+    ],
+)
+def test_large_items_are_resized_a_few_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, dtype: type, have: Any, want: Any
+) -> None:
+    items = np.random.default_rng(0).integers(0, 256, (7, *have)).astype(dtype)
+    wanted = _whole(items, want)
+    at_once: list[int] = []
+    resize = F.interpolate
+
+    def noted(images: Tensor, **options: Any) -> Tensor:
+        at_once.append(images.nbytes)
+        return resize(images, **options)
+
+    monkeypatch.setattr(F, "interpolate", noted)
+    for most in (3 * items[0].size * 4, 1):
+        monkeypatch.setattr(preprocessing, "SLICE", most)
+        assert torch.equal(fit(items, want), wanted)
+        assert max(at_once, default=0) <= max(most, items[0].size * 4)
+        at_once.clear()
 
 
 @pytest.mark.parametrize(
