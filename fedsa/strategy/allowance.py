@@ -30,7 +30,9 @@ class Allowance:
     def __init__(self) -> None:
         self._charged: Counter[tuple[str, str]] = Counter()
         self._shut: set[tuple[str, str]] = set()
-        self._paid: set[tuple[str, str, str]] = set()
+        self.paid: set[tuple[str, str, str]] = set()
+        """Teacher, call and method of maps that were made: the same ones are charged one item
+        each from then on."""
 
     def read(self, teacher: str) -> None:
         """Note that a card was read: it tells what is left after all that was asked before."""
@@ -59,17 +61,13 @@ class Allowance:
         """Note that a question goes out."""
         self._charged[card.id, call] += items * self._cost(card, call, method)
 
-    def answered(self, teacher: str, call: str, method: str) -> None:
-        """Note that maps were made: the same ones are charged one item each from now on."""
-        self._paid.add((teacher, call, method))
-
     def refused(self, teacher: str, call: str, code: str) -> None:
         """Note a failure; one that tells of the terms shuts the call until the card is read."""
         if code in FACTS:
             self._shut.add((teacher, call))
 
     def _cost(self, card: Card, call: str, method: str) -> int:
-        paid = (card.id, call, method) in self._paid
+        paid = (card.id, call, method) in self.paid
         return 1 if card.terms is None or paid else card.terms.cost(method)
 
 

@@ -148,7 +148,7 @@ class Amalgamation(Strategy):
         """Enrol who is new, renew the selection when it is due, ask the selected."""
         self.inquiry.enrol(grid, self.memory)
         self.inquiry.catch_up(grid, self.memory, self._upto(server_round - 1))
-        self.inquiry.begin()
+        self.inquiry.begin(server_round)
         due = (server_round - 1) % self.selection.every == 0
         if due or self.memory.selection is None:
             self._select(server_round, grid)

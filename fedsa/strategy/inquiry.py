@@ -32,6 +32,7 @@ from fedsa.scenario import Scenario
 from fedsa.strategy import questions
 from fedsa.strategy.allowance import within
 from fedsa.strategy.exchange import Exchange, Sent
+from fedsa.strategy.plan import Plan
 from fedsa.strategy.post import Post
 from fedsa.strategy.roll import Roll
 
@@ -60,6 +61,8 @@ class Inquiry:
         self.exchange = Exchange(
             Post(options.federation.timeout, options.federation.round_deadline), self.failed
         )
+        self.plan = Plan(folder / "plan")
+        self.exchange.allowance.paid = self.plan.paid
         self.roll = Roll(self.exchange, problem.transfer, observe)
         self.response = questions.response_items(problem, options.selection.response_items)
         self.order = questions.order(problem)
@@ -77,9 +80,10 @@ class Inquiry:
         """Find out who is here; see :meth:`fedsa.strategy.roll.Roll.call`."""
         self.roll.call(grid, memory)
 
-    def begin(self) -> None:
+    def begin(self, server_round: int) -> None:
         """Begin a round: count anew what is asked and what is answered."""
         self.exchange.begin()
+        self.plan.begin(server_round)
 
     @property
     def metered(self) -> bool:
@@ -122,19 +126,23 @@ class Inquiry:
         aside : bool
             Whether this is outside the run's account.
         """
-        wanted: dict[str, NDArray[np.int32]] = {}
-        for name in teachers:
+
+        def fitting(name: str, left: int | None) -> NDArray[np.int32]:
             missing = self.store.missing(name, items)
-            left = self._left(name)
             if left is not None and left < len(missing):
                 self.limited(name, "predict", len(missing), left)
                 missing = missing[:left]
-            wanted[name] = missing
-        sent = self._compose(wanted)
+            return missing
+
+        asked = list(teachers)
+        again = any(self.plan.items("evidence", name) is not None for name in asked)
+        sent = self._compose(self._planned("" if aside else "evidence", asked, fitting))
         replies = self.exchange.post.send(grid, sent)
         if aside:
             self._aside |= {one.id for one in sent}
         self.keep(sent, replies)
+        if again:  # some of it may have been charged before: only cards tell what is left now
+            self.exchange.enrol(grid)
 
     def compose(
         self, teachers: Iterable[str], upto: NDArray[np.int32], rounds: int = 1
@@ -150,15 +158,15 @@ class Inquiry:
         rounds : int
             Rounds to come, this one among them.
         """
-        wanted: dict[str, NDArray[np.int32]] = {}
-        for name in teachers:
-            left = self._left(name)
+
+        def part(name: str, left: int | None) -> NDArray[np.int32]:
             whole = self.store.missing(name, self.order)
             if left is not None and left < len(whole):
                 self.limited(name, "predict", len(whole), left)
             ahead = left is not None if self.ahead is None else self.ahead
-            wanted[name] = within(self.store.missing(name, upto), whole, left, rounds, ahead)
-        return self._compose(wanted)
+            return within(self.store.missing(name, upto), whole, left, rounds, ahead)
+
+        return self._compose(self._planned("round", teachers, part))
 
     def keep(self, sent: list[Sent], replies: Iterable[Message]) -> None:
         """Put the answers among ``replies`` into the store."""
@@ -205,7 +213,7 @@ class Inquiry:
         if isinstance(reply, Scored | Salient):
             sent, received = request.payload_bytes, reply.payload_bytes
             memory.charge(teacher, len(request.indices), sent, received)
-            allowance.answered(teacher, call, request.method)
+            self.plan.pay(teacher, call, request.method)
         elif isinstance(reply, Failure):
             allowance.refused(teacher, call, reply.code)
 
@@ -248,6 +256,31 @@ class Inquiry:
             self.observe("limit", teacher=teacher, call=call, wanted=wanted, left=left)
 
     # ---- the parts --------------------------------------------------------------------------
+
+    def _planned(
+        self,
+        step: str,
+        teachers: Iterable[str],
+        choose: Callable[[str, int | None], NDArray[np.int32]],
+    ) -> dict[str, NDArray[np.int32]]:
+        """Return what to ask in a step: as planned before the run was killed, else as chosen now.
+
+        Without a step nothing is planned, nor for a teacher without terms: what it may be asked
+        does not change by asking.
+        """
+        wanted, planned = {}, {}
+        for name in teachers:
+            left = self._left(name)
+            before = self.plan.items(step, name)
+            if before is None:
+                wanted[name] = choose(name, left)
+                if step and left is not None:
+                    planned[name] = wanted[name]
+            else:
+                wanted[name] = self.store.missing(name, before)
+                self.exchange.doubt(name)  # its card is read anew before what is left matters
+        self.plan.put(step, planned)
+        return wanted
 
     def _left(self, name: str) -> int | None:
         return self.exchange.allowance.left(self.exchange.cards[name], "predict")

@@ -96,7 +96,7 @@ def test_maps_are_charged_by_their_method_and_once() -> None:
     assert allowance.left(own, "score", "grad-cam") == 1000
     allowance.ask(own, "score", 10, "occlusion")
     assert allowance.left(own, "score", "occlusion") == 10
-    allowance.answered("low", "score", "occlusion")
+    allowance.paid.add(("low", "score", "occlusion"))
     assert allowance.left(own, "score", "occlusion") == 500
     allowance.ask(own, "score", 10, "occlusion")
     assert allowance.left(own, "score", "occlusion") == 490
