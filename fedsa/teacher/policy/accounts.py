@@ -8,7 +8,7 @@ from typing import NamedTuple
 from fedsa.policy import PolicySection
 from fedsa.teacher.card_file import CardFile
 from fedsa.teacher.policy.office import Office
-from fedsa.teacher.policy.windows import Window, day_of, label
+from fedsa.teacher.policy.windows import Window, label
 
 
 class Account(NamedTuple):
@@ -53,7 +53,7 @@ def accounts(office: Office, files: Sequence[CardFile] = ()) -> list[Account]:
     for teacher, coordinator, call in sorted(owners):
         budget = policies[teacher].budget if teacher in policies else None
         window: Window = "ever" if budget is None else budget.window
-        present = label(window, day_of(office.clock()))
+        present = label(window, office.today())
         spent = sum(
             one.spent
             for one in sums[window]

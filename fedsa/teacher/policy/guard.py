@@ -21,7 +21,6 @@ from fedsa.teacher.policy.mechanism import Form
 from fedsa.teacher.policy.office import Office, question
 from fedsa.teacher.policy.till import Till
 from fedsa.teacher.policy.unmetered import OpenHearing
-from fedsa.teacher.policy.windows import day_of
 from fedsa.teacher.sets import SetStore
 from fedsa.teacher.teacher import Teacher
 
@@ -229,6 +228,6 @@ def _knows(policy: PolicySection, caller: str) -> bool:
 
 
 def _open(policy: PolicySection, office: Office) -> bool:
-    today = day_of(office.clock())
+    today = office.today()
     begun = policy.begins is None or policy.begins <= today
     return begun and (policy.ends is None or today <= policy.ends)

@@ -19,12 +19,14 @@ CREATE TABLE IF NOT EXISTS spent (
     items INTEGER NOT NULL CHECK (items >= 0),
     PRIMARY KEY (coordinator, teacher, call, day)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS spent_day ON spent (day);
 """
 
 _SUM = """SELECT COALESCE(SUM(items), 0) FROM spent
 WHERE coordinator = ? AND teacher = ? AND call = ? AND day BETWEEN ? AND ?"""
 _ADD = """INSERT INTO spent VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET items = items + excluded.items"""
+_LATEST = "SELECT MAX(day) FROM spent"
 
 
 class Spent(NamedTuple):
@@ -48,7 +50,8 @@ class Ledger:
     """The account of spent items.
 
     Spending is kept by day, so that a policy whose window is changed counts what was spent
-    before the change.
+    before the change. No day comes back: with a clock that was set back, the latest day on which
+    something was spent goes on, since the windows of days before it may look empty.
 
     Parameters
     ----------
@@ -92,7 +95,7 @@ class Ledger:
         *,
         ahead: int = 0,
         purse: Purse | None = None,
-        also: Callable[[sqlite3.Connection], None] | None = None,
+        also: Callable[[sqlite3.Connection, date], None] | None = None,
     ) -> bool:
         """Decide whether ``items`` may be spent, and spend them, in one transaction.
 
@@ -110,8 +113,8 @@ class Ledger:
             Items that will be asked for next and have to fit too, but are not spent yet.
         purse : Purse | None
             Where the grant of ``ahead`` is kept until the next debit.
-        also : Callable[[sqlite3.Connection], None] | None
-            Written in the same transaction if the answer is yes.
+        also : Callable[[sqlite3.Connection, date], None] | None
+            Written in the same transaction if the answer is yes; it gets the day of the debit.
 
         Returns
         -------
@@ -125,9 +128,9 @@ class Ledger:
         """
         if items < 0 or ahead < 0:
             raise ValueError("items are counted from zero")
-        day = day_of(now)
 
         def decide(db: sqlite3.Connection) -> bool:
+            day = _later(now, db.execute(_LATEST).fetchall())
             spent = self._sum(db, coordinator, teacher, call, window, day)
             promised = self._promised((coordinator, teacher, call), purse)
             if spent + promised + items + ahead > limit:
@@ -136,16 +139,26 @@ class Ledger:
                 purse.rest = ahead
             enter(db, coordinator, teacher, call, day.isoformat(), items)
             if also is not None:
-                also(db)
+                also(db, day)
             return True
 
         return self._book.write(decide)
+
+    def today(self, now: float) -> date:
+        """Return the day that counts: that of ``now``, or the latest one in the ledger.
+
+        Raises
+        ------
+        Fault
+            ``storage`` if the ledger cannot be read.
+        """
+        return _later(now, self._book.read(_LATEST))
 
     def left(
         self, coordinator: str, teacher: str, call: str, limit: int, window: Window, now: float
     ) -> int:
         """Return how many of ``limit`` items are not spent yet in the present window."""
-        first, last = bounds(window, day_of(now))
+        first, last = bounds(window, self.today(now))
         ((spent,),) = self._book.read(
             _SUM, (coordinator, teacher, call, first.isoformat(), last.isoformat())
         )
@@ -179,3 +192,8 @@ def enter(
     """Add to what was spent on a day (``2026-02-14``); the caller holds the transaction."""
     if items:
         db.execute(_ADD, (coordinator, teacher, call, day, items))
+
+
+def _later(now: float, latest: list[tuple[str | None]]) -> date:
+    ((day,),) = latest
+    return max(day_of(now), date.fromisoformat(day)) if day else day_of(now)

@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from fedsa.teacher.policy.ledger import Ledger, Purse, Spent
 from fedsa.teacher.policy.log import Log
 from fedsa.teacher.policy.refusals import Refusals
 from fedsa.teacher.policy.secret import read_or_make
-from fedsa.teacher.policy.windows import Window, day_of
+from fedsa.teacher.policy.windows import Window
 from fedsa.teacher.sets import SetStore
 
 LEDGER, AUDIT, CACHE, SETS, KEY = "ledger.sqlite", "audit.jsonl", "answers.sqlite", "sets", "key"
@@ -94,6 +94,10 @@ class Office:
         """Return the sets that were offered and wait for approval, oldest first."""
         return self.approvals.waiting()
 
+    def today(self) -> date:
+        """Return the day that policies and budgets go by; see :meth:`Ledger.today`."""
+        return self.ledger.today(self.clock())
+
     def spent(self, window: Window = "ever") -> list[Spent]:
         """Return what was spent, by coordinator, teacher, call and window, sorted."""
         return self.ledger.spent(window)
@@ -111,13 +115,7 @@ class Office:
             Goes to the log; ``caller``, ``teacher`` and ``call`` name the account.
         """
         now = self.clock()
-        entry = {
-            "event": "charge",
-            "time": stamp(now),
-            "day": day_of(now).isoformat(),
-            "charged": items,
-            **record,
-        }
+        entry = {"event": "charge", "time": stamp(now), "charged": items, **record}
         account = (record["caller"], record["teacher"], record["call"])
         return self.ledger.debit(
             *account,
@@ -127,7 +125,7 @@ class Office:
             now,
             ahead=ahead,
             purse=purse,
-            also=lambda db: self._log.add(db, entry),
+            also=lambda db, day: self._log.add(db, entry | {"day": day.isoformat()}),
         )
 
     def record(self, event: str, **record: Any) -> None:
