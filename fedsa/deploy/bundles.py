@@ -71,7 +71,9 @@ class Bundle:
                         odd.append(f"{name} leads out of the folder")
                     if name != MANIFEST:
                         files[name] = archive.read(entry)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError):
+        except RunError:
+            raise
+        except Exception:  # of damage each packing's library makes another kind
             raise RunError("The bundle is not a zip archive that can be read: refuse it.") from None
         return cls(hashlib.sha256(content).hexdigest(), files, tuple(odd))
 

@@ -85,6 +85,20 @@ def test_a_bundle_that_is_not_honest_is_told() -> None:
         Bundle.parse(bomb.getvalue())
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_bundle_that_cannot_be_unpacked_is_one_sentence(tmp_path: Path, packing: int) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", packing) as archive:
+        archive.writestr("a.py", b"print('a')\n" * 400)
+        start, size = archive.start_dir, archive.getinfo("a.py").compress_size
+    content = stream.getvalue()
+    head = 8 if packing == zipfile.ZIP_LZMA else 0  # how it was packed, which stays readable
+    damaged = content[: start - size + head] + b"\xff" * (size - head) + content[start:]
+    (tmp_path / "app.fab").write_bytes(damaged)
+    told = CliRunner().invoke(app, ["client", "review", str(tmp_path / "app.fab")])
+    assert isinstance(told.exception, RunError) and "refuse it" in str(told.exception)
+
+
 def test_the_own_app_is_code_and_nothing_else() -> None:
     own = own_bundle()
     assert {"clients/app.py", "server/app.py", "pyproject.toml", "LICENSE"} <= set(own.files)
