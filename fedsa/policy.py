@@ -45,7 +45,7 @@ class AnswersSection(_Section):
 class NoiseSection(_Section):
     """Gaussian noise on what leaves: distributions, and maps before they are compared."""
 
-    sigma: Annotated[float, Field(ge=0.0)] = 0.0
+    sigma: Annotated[float, Field(ge=0.0, le=1e6)] = 0.0
     """Standard deviation, for rows of Euclidean length at most one; 0 adds none."""
     delta: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-5
 

@@ -14,6 +14,7 @@ import torch
 from fedsa.errors import FedsaError
 from fedsa.messages import Card
 from fedsa.teacher.faults import Fault
+from fedsa.teacher.policy import accountant
 from fedsa.teacher.teacher import Teacher
 
 LOOKS = 2
@@ -98,6 +99,12 @@ def _file(teacher: Teacher) -> list[Finding]:
         found.append(
             Finding("warning", "policy", "without [policy] a gateway shows nothing but the card.")
         )
+    else:
+        noise = file.policy.noise
+        try:  # as the gateway will when it starts
+            accountant.epsilon(noise.sigma, 1, noise.delta)
+        except FedsaError as error:
+            found.append(Finding("fault", "policy", str(error)))
     lost = set(file.saliency.methods) - set(teacher.card.methods)
     if lost:
         found.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from fedsa.saliency import METHODS, QUERY_ONLY
 from fedsa.teacher.check import Report, check
+from fedsa.teacher.policy import accountant
 from fedsa.teacher.teacher import Teacher
 from tests.teacher.faulty_models import LIMIT, SECRET
 
@@ -41,6 +43,26 @@ def test_every_fault_of_the_file_is_a_finding(make_teacher: Make) -> None:
     abouts = [one.text.partition(":")[0] for one in report.findings]
     assert sorted(abouts) == ["classes", "input.high"]
     assert "no teacher file" in _texts(check(Path("none.toml")), "fault")
+
+
+def test_noise_without_its_accountant_is_a_fault(
+    make_teacher: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_teacher(policy={"calls": ["predict"], "noise": {"sigma": 0.1}})
+    assert check(path).good
+    monkeypatch.setitem(sys.modules, "dp_accounting", None)
+    accountant.epsilon.cache_clear()
+    report = check(path)
+    assert not report.good and "pip install 'fedsa[teacher]'" in _texts(report, "fault")
+    assert check(make_teacher(policy={"calls": ["predict"]})).good
+
+
+@pytest.mark.parametrize("sigma", [float("inf"), float("nan"), 1e300, -1.0])
+def test_noise_is_a_number_of_some_size(make_teacher: Make, sigma: float) -> None:
+    path = make_teacher(policy={"noise": {"sigma": 1.0}})
+    path.write_text(path.read_text().replace("sigma = 1.0", f"sigma = {sigma}"))
+    (finding,) = check(path).findings
+    assert finding.level == "fault" and finding.text.startswith("policy.noise.sigma: ")
 
 
 def test_weights_that_do_not_fit_are_one_fault(make_teacher: Make) -> None:
