@@ -14,7 +14,7 @@ def content_hash(array: np.ndarray) -> str:
     """Return the SHA-256 of an array's dtype, shape and bytes (little-endian, C order), as hex."""
     array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
     digest = hashlib.sha256(f"{array.dtype.name}{list(array.shape)}".encode())
-    digest.update(array.reshape(-1).view(np.uint8))  # in place: sets may be larger than memory
+    digest.update(array.reshape(-1).view(np.uint8).data)  # in place: sets may be larger than memory
     return digest.hexdigest()
 
 

@@ -103,9 +103,9 @@ class AnswerStore:
         marks_path = self.folder / f"{teacher}.marks.npy"
         if not about.exists():
             shape = (self.items, width)
-            values = np.lib.format.open_memmap(
-                self._values(teacher), mode="w+", dtype=answers.values.dtype, shape=shape
-            )
+            # Written and not mapped: on a full disk a write fails, a mapping kills the process.
+            empty = np.zeros(shape, dtype=answers.values.dtype)
+            np.save(self._values(teacher), empty, allow_pickle=False)
             np.save(marks_path, np.zeros(self.items, dtype=np.bool_), allow_pickle=False)
             write_json(about, own)
         known = self._about(teacher)

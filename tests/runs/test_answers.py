@@ -131,3 +131,10 @@ def test_a_pickle_in_the_store_is_not_loaded(tmp_path: Path) -> None:
     np.save(tmp_path / "a.marks.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="allow_pickle"):
         store.asked("a")
+
+
+def test_the_room_for_a_teachers_answers_is_taken_before_the_first_is_kept(tmp_path: Path) -> None:
+    store = AnswerStore(tmp_path, 100_000)
+    store.add("mint", indices(7), CompactAnswers.encode(rows(1, 8, 0)))
+    about = (tmp_path / "mint.values.npy").stat()
+    assert about.st_blocks * 512 >= 100_000 * 8  # a file with holes could not be written to later
