@@ -28,7 +28,8 @@ class Service:
     """A process by name, with ``NAME.pid`` and ``NAME.log`` in a folder.
 
     The pid file holds the time at which the process began too, so that another process that was
-    given the same number is never taken for it.
+    given the same number is never taken for it; nor is another user's, so that root can stop
+    what runs from a folder into which somebody else writes.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -41,6 +42,7 @@ class Service:
             noted = json.loads(self.pid_file.read_text("ascii"))
             process = psutil.Process(int(noted["pid"]))
             same = abs(process.create_time() - float(noted["began"])) < 0.01
+            same = same and process.uids().real == self.pid_file.lstat().st_uid
             alive = same and process.status() != psutil.STATUS_ZOMBIE
         except (OSError, ValueError, KeyError, TypeError, psutil.Error):
             return None
@@ -102,12 +104,21 @@ class Service:
         """Ask the process to end, insist after ``grace`` seconds; return whether it ran.
 
         What it started is ended with it.
+
+        Raises
+        ------
+        RunError
+            If it runs on.
         """
         process = self.process()
         if process is not None:
             below = _below(process)
             _end([process], grace)
             _end([one for one in below if one.is_running()], 5.0)
+            if is_alive(process):
+                raise RunError(
+                    f"'{self.name}' (process {process.pid}) does not end: end it by hand."
+                )
         self.pid_file.unlink(missing_ok=True)
         return process is not None
 
@@ -150,19 +161,19 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--patience", type=float, default=0.0)
     given = parser.parse_args(own)
     service = Service(given.folder, given.name)
-    if given.act == "start":
-        try:
+    try:
+        if given.act == "start":
             service.start(command, given.until, given.patience)
-        except RunError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return error.exit_code
-        print(f"{given.name} runs; its log is {service.log}")
-    elif given.act == "stop":
-        print(f"{given.name} {'stopped' if service.stop() else 'was not running'}")
-    else:
-        running = service.process() is not None
-        print(f"{given.name} {'runs' if running else 'does not run'}")
-        return 0 if running else 1
+            print(f"{given.name} runs; its log is {service.log}")
+        elif given.act == "stop":
+            print(f"{given.name} {'stopped' if service.stop() else 'was not running'}")
+        else:
+            running = service.process() is not None
+            print(f"{given.name} {'runs' if running else 'does not run'}")
+            return 0 if running else 1
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
     return 0
 
 

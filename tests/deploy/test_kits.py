@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from fedsa.app_folder import write_app
+from fedsa.deploy.service import Service
 from tests.deploy.runbook import CHECKOUT, blocks
 
 SCRIPTS = sorted(CHECKOUT.glob("*/kit/*"))
@@ -28,6 +31,40 @@ def test_every_script_is_in_a_runbook_and_the_other_way_round() -> None:
     told = "".join((CHECKOUT / "docs" / f"{page}.md").read_text("utf-8") for page in PAGES)
     named = set(re.findall(r"(?:clients|server)/kit/[\w-]+\.sh", told))
     assert named == {str(path.relative_to(CHECKOUT)) for path in SCRIPTS}
+
+
+def _stopped(folder: Path) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-euc", blocks("institution")["stop"]],
+        env={**os.environ, "INSTITUTION": str(folder), "PATH": path},
+        cwd=CHECKOUT,
+        text=True,
+        capture_output=True,
+    )
+
+
+@pytest.mark.parametrize("parts", [(".", ".", "."), ("app", "supernode", "gateway")])
+def test_an_institution_of_one_user_or_of_three_stops_at_once(
+    tmp_path: Path, parts: tuple[str, ...]
+) -> None:
+    names, services = ("app", "supernode", "gateway"), []
+    for name, part in zip(names, parts, strict=True):
+        (tmp_path / part).mkdir(exist_ok=True)
+        services.append(Service(tmp_path / part, name))
+    try:
+        for service in services:
+            service.start(["sleep", "60"])
+        told = _stopped(tmp_path)
+        assert told.stdout.splitlines() == [f"{name} stopped" for name in names]
+        assert told.returncode == 0 and all(one.process() is None for one in services)
+    finally:
+        for service in services:
+            service.stop()
+    again = _stopped(tmp_path)  # nothing is there any more
+    assert again.returncode == 1 and again.stdout == ""
+    assert again.stderr.count("error: ") == 1
+    assert f"nothing was started from '{tmp_path}'" in again.stderr
 
 
 def test_kits_travel_with_the_app(tmp_path: Path) -> None:

@@ -55,6 +55,12 @@ def test_another_process_with_the_same_number_is_left_alone(service: Service) ->
         service.pid_file.write_text(json.dumps({"pid": other.pid, "began": began}))
         assert service.process() is None and service.stop() is False
         assert other.poll() is None
+        if os.geteuid() == 0:  # else nobody can be given the file
+            began = psutil.Process(other.pid).create_time()
+            service.pid_file.write_text(json.dumps({"pid": other.pid, "began": began}))
+            os.chown(service.pid_file, 61003, 61003)
+            assert service.process() is None and service.stop() is False
+            assert other.poll() is None
     finally:
         other.kill()
         other.wait()
@@ -75,3 +81,14 @@ def test_the_command_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> 
     assert main(["start", *where, "--until", "x", "--", "false"]) == 5
     assert "did not start" in capfd.readouterr().err
     assert os.listdir(tmp_path) == ["two.log"]
+
+
+def test_one_that_does_not_end_is_told(
+    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pid = service.start(["sleep", "60"])
+    with monkeypatch.context() as patch:
+        patch.setattr("fedsa.deploy.service._end", lambda processes, grace: None)
+        assert main(["stop", "one", "--in", str(service.pid_file.parent)]) != 0
+    assert f"'one' (process {pid}) does not end" in capsys.readouterr().err
+    assert service.process() is not None
