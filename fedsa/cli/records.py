@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import closing
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,22 +45,22 @@ def approve(set_hash: SetHash = None, state: State = None) -> None:
     Look at a set before you approve it: with **hold-unapproved** in the policy it is taken on
     offer and lies in the state folder as *sets/HASH.npy*. The first digits of a hash will do.
     """
-    with closing(_office(state)) as office:
+    with _office(state) as office:
         waiting = office.waiting()
         if set_hash is None:
             _list(waiting)
             return
         name = _whole(set_hash, {one.set_hash for one in waiting})
-        new = _written(office.approve, name)
+        new = office.approve(name)
     typer.echo(f"approved: {name}" if new else f"was approved before: {name}")
 
 
 @teacher_app.command()
 def revoke(set_hash: Annotated[str, typer.Argument(metavar="HASH")], state: State = None) -> None:
     """Take back the approval by hand of the transfer set HASH; further questions are refused."""
-    with closing(_office(state)) as office:
+    with _office(state) as office:
         name = _whole(set_hash, {one for one, _ in office.approvals.all()})
-        if not _written(office.revoke, name):
+        if not office.revoke(name):
             raise FedsaError(f"The set '{name}' was not approved by hand: there is nothing to do.")
     typer.echo(f"not approved any more: {name}")
 
@@ -76,7 +76,7 @@ def ledger(files: Files = None, state: State = None) -> None:
     from fedsa.teacher.policy.accounts import accounts
 
     cards = [read(file) for file in files or []]
-    with closing(_office(state)) as office:
+    with _office(state) as office:
         rows = accounts(office, cards)
     table = Table(box=None, pad_edge=False)
     for column in ("teacher", "coordinator", "call", "window", "spent", "left"):
@@ -122,15 +122,15 @@ def verify(state: State = None, noted: Noted = None) -> None:
     typer.echo(f"whole: {count} records\nnote elsewhere: {count}:{digest}")
 
 
-def _office(state: Path | None) -> Office:
-    from fedsa.teacher.policy.office import LEDGER, Office
+def _office(state: Path | None) -> AbstractContextManager[Office]:
+    from fedsa.teacher.policy.office import LEDGER, opened
 
     folder = state_of(state)
     if not (folder / LEDGER).is_file():
         raise TeacherFileError(
             f"There are no records in '{folder}': name a gateway's state folder by --state."
         )
-    return Office(folder)
+    return opened(folder)
 
 
 def _whole(text: str, known: set[str]) -> str:
@@ -144,15 +144,6 @@ def _whole(text: str, known: set[str]) -> str:
             "known here: copy it from 'fedsa teacher approve'."
         )
     return found[0]
-
-
-def _written(act: Any, name: str) -> bool:
-    from fedsa.teacher.faults import Fault
-
-    try:
-        return bool(act(name))
-    except Fault as fault:
-        raise TeacherFileError(f"The records cannot be written: {fault.__cause__}.") from None
 
 
 def _noted(text: str) -> tuple[int, str]:

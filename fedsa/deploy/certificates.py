@@ -193,9 +193,11 @@ def _host(host: str) -> x509.GeneralName:
     except ValueError:
         pass
     try:
-        return x509.DNSName(host)
+        if host:
+            return x509.DNSName(host)
     except ValueError:
-        raise RunError(f"'{host}' is neither a host's name nor an address.") from None
+        pass
+    raise RunError(f"'{host}' is neither a host's name nor an address: give one by --host.")
 
 
 def _checked(name: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from fedsa.data.transfer import content_hash
 from fedsa.messages import Card, Failure, Offered, Predict, Predicted, offers
 from fedsa.teacher.desk import answer
 from fedsa.teacher.policy.guard import Guard
-from fedsa.teacher.policy.office import AUDIT, Office
+from fedsa.teacher.policy.office import AUDIT, LEDGER, Office
 from fedsa.teacher.teacher import Teacher
 from tests.cli.conftest import Fedsa
 from tests.teacher.conftest import _threads, items, make_teacher
@@ -224,3 +226,25 @@ def test_records_that_cannot_be_used(fedsa: Fedsa, file: Path, tmp_path: Path) -
     (tmp_path / "state").write_text("a file")
     code, said = fedsa("teacher", "serve", file, "--address", "unix:///tmp/x", "--state", "state")
     assert code == 4 and "cannot be used" in _errors(said)[0]
+
+
+def test_damaged_records_are_one_sentence(fedsa: Fedsa, file: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    Office(state).close()
+    with closing(sqlite3.connect(state / LEDGER)) as db:
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+        tables = ("spent", "spent_day", "approved", "waiting")
+        pages = [
+            page
+            for name, page in db.execute("SELECT name, rootpage FROM sqlite_master")
+            if name in tables
+        ]
+    with (state / LEDGER).open("r+b") as ledger:
+        for page in pages:
+            ledger.seek((page - 1) * size)
+            ledger.write(b"\xa5" * size)
+    commands = (["ledger"], ["approve"], ["approve", "0" * 64], ["revoke", "0" * 64])
+    for command in (*commands, ["card", file]):
+        code, said = fedsa("teacher", *command, "--state", state)
+        (error,) = _errors(said)
+        assert code == 4 and "malformed" in error and "cannot be used" in error, command

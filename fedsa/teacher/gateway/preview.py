@@ -8,7 +8,7 @@ from pathlib import Path
 from fedsa.messages import Card
 from fedsa.policy import PolicySection
 from fedsa.teacher.policy.guard import ANYONE, Guard
-from fedsa.teacher.policy.office import LEDGER, Office
+from fedsa.teacher.policy.office import LEDGER, opened
 from fedsa.teacher.teacher import Teacher
 
 
@@ -33,9 +33,7 @@ def card_of(file: Path, state: Path, caller: str | None = None) -> Card:
     policy = teacher.file.policy or PolicySection()
     named = [name for name in policy.coordinators if name != ANYONE]
     caller = caller or next(iter(named), "local")
-    with tempfile.TemporaryDirectory() as folder:
-        office = Office(state if (state / LEDGER).is_file() else Path(folder) / "state")
-        try:
+    with tempfile.TemporaryDirectory() as empty:
+        records = state if (state / LEDGER).is_file() else Path(empty) / "state"
+        with opened(records) as office:
             return Guard(teacher, policy, office).card_for(caller)
-        finally:
-            office.close()

@@ -6,7 +6,8 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,7 @@ class Office:
             self._book.write(lambda db: None, durable=False)  # mends what a kill has left
             self.cache = AnswerCache(_private(folder / CACHE))
         except (Fault, OSError, sqlite3.Error) as error:
-            reason = error.__cause__ or error
-            raise TeacherFileError(
-                f"The institution's records in '{folder}' cannot be used ({reason}): make room, "
-                "or put back what is missing."
-            ) from error
+            raise _unusable(folder, error) from error
         self.ledger = Ledger(self._book)
         self.approvals = Approvals(self._book)
         self.refusals = Refusals()
@@ -149,6 +146,31 @@ class Office:
     def _also(self, event: str, set_hash: str) -> Callable[[sqlite3.Connection], None]:
         entry = {"event": event, "time": stamp(self.clock()), "set": set_hash}
         return lambda db: self._log.add(db, entry)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Office]:
+    """Open the records for a person, who is told in a sentence what fails; closed at the end.
+
+    Raises
+    ------
+    TeacherFileError
+        If they cannot be used, now or in the middle.
+    """
+    office = Office(folder)
+    try:
+        yield office
+    except (Fault, ValueError) as error:  # a day that is no day, from a page that was damaged
+        raise _unusable(folder, error) from error
+    finally:
+        office.close()
+
+
+def _unusable(folder: Path, error: Exception) -> TeacherFileError:
+    return TeacherFileError(
+        f"The institution's records in '{folder}' cannot be used ({error.__cause__ or error}): "
+        "make room, or put back what is missing or damaged."
+    )
 
 
 def stamp(now: float) -> str:
