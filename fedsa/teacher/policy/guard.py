@@ -79,7 +79,7 @@ class Guard:
         return dataclasses.replace(self.card, terms=self._terms(caller, self.policy))
 
     def offer(self, request: Offer, sets: SetStore, caller: str) -> Offered:
-        """Take a transfer set or a part of it, if the policy takes it.
+        """Take a transfer set or a part of it, if the policy takes it; it is recorded if not.
 
         Raises
         ------
@@ -90,27 +90,12 @@ class Guard:
         policy, office = self.policy, self.office
         if policy is None or office is None:
             return sets.receive(request)
-        if not policy.calls:
-            raise Fault("refused")
-        self._admit(caller, policy, office)
-        if not self._approved(request.set_hash, policy, office):
-            shape = "x".join(map(str, request.shape))
-            office.approvals.note(
-                Waiting(
-                    request.set_hash, caller, request.teacher, request.dtype, shape, office.clock()
-                )
-            )
-            if not policy.hold_unapproved:
-                raise Fault("not-approved")
         try:
-            reply = sets.receive(request)
-        except OSError as error:
-            raise Fault("storage") from error
-        if reply.status == "held" and request.chunk is not None:
-            office.record(
-                "held", caller=caller, set=request.set_hash, shape=list(map(int, request.shape))
-            )
-        return reply
+            return self._offer(request, sets, caller, policy, office)
+        except Fault as fault:
+            record = {"teacher": request.teacher, "set": request.set_hash, "outcome": fault.code}
+            office.refused("offer", caller=caller, **record)
+            raise
 
     @contextmanager
     def hear(
@@ -143,6 +128,36 @@ class Guard:
             raise
         finally:
             hearing.close(request, outcome)
+
+    def _offer(
+        self,
+        request: Offer,
+        sets: SetStore,
+        caller: str,
+        policy: PolicySection,
+        office: Office,
+    ) -> Offered:
+        if not policy.calls:
+            raise Fault("refused")
+        self._admit(caller, policy, office)
+        if not self._approved(request.set_hash, policy, office):
+            shape = "x".join(map(str, request.shape))
+            office.approvals.note(
+                Waiting(
+                    request.set_hash, caller, request.teacher, request.dtype, shape, office.clock()
+                )
+            )
+            if not policy.hold_unapproved:
+                raise Fault("not-approved")
+        try:
+            reply = sets.receive(request)
+        except OSError as error:
+            raise Fault("storage") from error
+        if reply.status == "held" and request.chunk is not None:
+            office.record(
+                "held", caller=caller, set=request.set_hash, shape=list(map(int, request.shape))
+            )
+        return reply
 
     def _hearing(
         self,

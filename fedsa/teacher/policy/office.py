@@ -137,6 +137,18 @@ class Office:
         # A power cut may take this record, never the charge that it belongs to.
         self._book.write(lambda db: self._log.add(db, entry), durable=False)
 
+    def refused(self, event: str, **record: Any) -> None:
+        """Record a refusal that cost nothing; of a ``caller`` with too many only how many.
+
+        Raises
+        ------
+        Fault
+            ``storage`` if it cannot be written.
+        """
+        omitted = self.refusals.note(record["caller"], self.clock())
+        if omitted is not None:
+            self.record(event, **record, **({"omitted": omitted} if omitted else {}))
+
     def close(self) -> None:
         """Let go of all files."""
         self._book.close()

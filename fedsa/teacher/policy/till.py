@@ -131,12 +131,9 @@ class Till:
             ``storage`` if it cannot be written.
         """
         entry = {**self._record, "charged": self.charged, "outcome": outcome, **record}
-        if outcome != "answered" and not self.charged:
-            omitted = self._office.refusals.note(entry["caller"], self._office.clock())
-            if omitted is None:
-                return
-            entry |= {"omitted": omitted} if omitted else {}
-        self._office.record("reply", **entry)
+        free = outcome != "answered" and not self.charged
+        note = self._office.refused if free else self._office.record
+        note("reply", **entry)
 
     def _pay(self, costs: list[int], turn: int, purse: Purse) -> None:
         """Debit what the batch ``turn`` costs, if there is one and all after it fit as well."""

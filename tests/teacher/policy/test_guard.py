@@ -454,7 +454,26 @@ def test_sets_wait_for_approval(open_desk: MakeDesk, items: np.ndarray) -> None:
     assert desk.office.revoke(name) and not desk.office.revoke(name)
     assert _code(desk(Predict("mint", name, LAST))) == "not-approved"
     events = [record["event"] for record in audit.show(desk.office.folder)]
-    assert events == ["approve", "held", "charge", "reply", "revoke", "reply"]
+    rest = ["approve", "held", "charge", "reply", "revoke", "reply"]
+    assert events == ["offer", "offer", *rest]
+
+
+def test_refused_offers_are_recorded_as_refused_questions_are(
+    open_desk: MakeDesk, items: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "MOST", 5)
+    desk = open_desk(**{"any-set": False, "coordinators": ["north"]})
+    assert _code(_offer(desk, items, "south")) == "coordinator"
+    for _ in range(8):
+        assert _code(_offer(desk, items)) == "not-approved"
+    told = [
+        (record["event"], record["caller"], record["teacher"], record["set"], record["outcome"])
+        for record in audit.show(desk.office.folder)
+    ]
+    first, *others = told
+    assert first == ("offer", "south", "mint", desk.set_hash, "coordinator")
+    assert others == [("offer", "north", "mint", desk.set_hash, "not-approved")] * 5
+    assert audit.verify(desk.office.folder) == []
 
 
 def test_sets_may_be_held_to_be_looked_at(open_desk: MakeDesk, items: np.ndarray) -> None:
