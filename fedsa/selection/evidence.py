@@ -9,8 +9,9 @@ score is the product of two figures, each on a scale where 1 is a good teacher o
   are; mutual information with the student, which needs no labels, has the rest. Looks
   enter by rank with a small part; they decide alone when nothing has been answered yet;
 * gate: 1 for a teacher that betters what untrained eyes tell of held-out labels, 0 for one
-  that does not, with a ramp between. The gain counts less its standard error (the
-  one-standard-error rule), since with six labels a class it is noisy.
+  that does not, with a ramp between, once some teacher's gain is above its standard error. Each
+  counts as it is, noisy as it may be with six labels a class: who is left out by mistake takes
+  classes along, and who is let in by mistake is hardly heard by the fusion.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ LOOKS = 0.3
 to leave one out whose answers are up to the standard."""
 
 ERRORS = 1.0
-"""Standard errors that a gain must clear."""
+"""Standard errors that some gain must clear, lest gates close by chance."""
 
 OPEN = 0.3
 """Share of the standard gain from which the gate is fully open."""
@@ -141,16 +142,16 @@ def gate(found: Mapping[str, Layers], firmness: float = 1.0) -> dict[str, float]
     firmness : float
         How far a gate can close, in [0, 1]: few labels cannot rule a teacher out.
     """
-    bounds = {
-        name: layers.gain - ERRORS * layers.error
+    gains = {
+        name: (layers.gain, ERRORS * layers.error)
         for name, layers in found.items()
         if layers.gain is not None and layers.error is not None
     }
-    level = OPEN * _standard(list(bounds.values()))
-    if level <= 0:
+    if not any(gain > error for gain, error in gains.values()):
         return dict.fromkeys(found, 1.0)
+    level = OPEN * _standard([gain for gain, _ in gains.values()])
     # A teacher that did not answer on the labelled items cannot be checked, so it stays out.
-    opened = {name: min(1.0, max(0.0, bound / level)) for name, bound in bounds.items()}
+    opened = {name: min(1.0, max(0.0, gain / level)) for name, (gain, _) in gains.items()}
     return {
         name: 1.0 - firmness * (1.0 - opened[name]) if name in opened else 0.0 for name in found
     }
