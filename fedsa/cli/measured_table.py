@@ -8,6 +8,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol
 
+from rich.markup import escape
+
 from fedsa.cli.commands import console
 from fedsa.cli.many import numbers
 from fedsa.errors import RunError
@@ -72,6 +74,9 @@ def make(
             )
         todo = list(filter(named, making.missing(keep)))
         console.print(f"{len(todo)} cells to measure", highlight=False)
-        with console.status("") as status:
-            making.make(todo, status.update)
+        if console.is_terminal:
+            with console.status("") as status:
+                making.make(todo, lambda told: status.update(escape(told)))
+        else:  # a file has lines
+            making.make(todo, lambda told: console.print(told, highlight=False, markup=False))
     return making.write()

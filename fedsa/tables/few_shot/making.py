@@ -45,7 +45,7 @@ class Making:
 
     @cached_property
     def _code(self) -> str:
-        return sources()[:16]
+        return sources(tuple(part for part in code.APART if part != "few_shot"))[:16]
 
     def every(self) -> list[tuple[str, int]]:
         """Return setting and seed of each world, measured or not."""
@@ -60,13 +60,21 @@ class Making:
                 yield name, seed
 
     def make(self, todo: Sequence[tuple[str, int]], progress: Callable[[str], None]) -> None:
-        """Measure worlds, keep each when it is done, and write the page anew."""
+        """Measure worlds, keep each when it is done, and write the page anew.
+
+        ``progress`` is told what is under way, by world and episode.
+        """
         before = torch.get_num_threads()
         torch.set_num_threads(1)  # small products: a second thread only waits
         try:
             for place, (name, seed) in enumerate(todo, 1):
-                progress(f"{place} of {len(todo)}: {name}, seed {seed}")
-                self._store.keep(self._measured(name, seed))
+
+                def told(
+                    part: str, cell: str = f"{place} of {len(todo)}: {name}, seed {seed}"
+                ) -> None:
+                    progress(f"{cell}: {part}")
+
+                self._store.keep(self._measured(name, seed, told))
                 self.write()
         finally:
             torch.set_num_threads(before)
@@ -92,13 +100,17 @@ class Making:
         page.write_text(markdown(self.table, self.seeds, records, old, self._command), "utf-8")
         return page
 
-    def _measured(self, name: str, seed: int) -> Record:
+    def _measured(self, name: str, seed: int, progress: Callable[[str], None]) -> Record:
         options, begin = self.table.options, time.perf_counter()
         setting, found = options.settings[name], {}
+        progress("experts and the variational model")
         where = world(setting, seed)
         for cell in CELLS:
             kind, shots = cell.split()
-            rows = list(episodes(where, kind, int(shots), options.episodes))
+            rows = []
+            for row in episodes(where, kind, int(shots), options.episodes):
+                rows.append(row)
+                progress(f"{CELLS[cell]}, {len(rows)} of {options.episodes} episodes done")
             found[cell] = {
                 method: sum(row[method] for row in rows) / len(rows) for method in rows[0]
             }

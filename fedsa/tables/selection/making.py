@@ -59,10 +59,16 @@ class Making:
         """Measure cells, keep each when it is done, and write the page anew."""
         measuring: Measuring | None = None
         last = None
-        for kind, seed in todo:
+        cell = ""
+
+        def told(part: str) -> None:
+            progress(f"{cell}: {part}")
+
+        for place, (kind, seed) in enumerate(todo, 1):
+            cell = f"{place} of {len(todo)}: {kind}, seed {seed}"
             if measuring is None or seed != last:
                 known = {kind: of[seed] for kind, of in self._cells().items() if seed in of}
-                measuring, last = Measuring(self.table, seed, known, progress), seed
+                measuring, last = Measuring(self.table, seed, known, told), seed
             figures, seconds = measuring.make(kind)
             record = {
                 "key": key(self.table, kind, seed),

@@ -49,7 +49,11 @@ def test_a_world_is_measured_once(table: FewShotTable, tmp_path: Path) -> None:
     assert list(making.missing()) == [("few", 0), ("few", 1), ("more", 0), ("more", 1)]
     told: list[str] = []
     making.make([("few", 1)], told.append)
-    assert told == ["1 of 1: few, seed 1"]
+    assert told[0] == "1 of 1: few, seed 1: experts and the variational model"
+    assert told[1:] == [
+        f"1 of 1: few, seed 1: {cell}, 1 of 1 episodes done"
+        for cell in ("1-shot S", "1-shot U", "5-shot S", "5-shot U")
+    ]
     assert ("few", 1) not in list(making.missing()) and len(list(making.missing())) == 3
     page = (tmp_path / "out" / "small.md").read_text()
     assert "| seeds | 1 of 2 | 1 of 2 | 1 of 2 | 1 of 2 |" in page
@@ -66,10 +70,10 @@ def test_other_code_makes_it_missing_again(
     table: FewShotTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     making = Making(table, [0], tmp_path, "")
-    monkeypatch.setattr(Making, "_measured", lambda self, name, seed: _record(self, name, seed))
+    monkeypatch.setattr(Making, "_measured", lambda self, name, seed, _: _record(self, name, seed))
     making.make([("few", 0)], lambda _: None)
     assert list(making.missing()) == [("more", 0)]
-    monkeypatch.setattr(made, "sources", lambda: "other")
+    monkeypatch.setattr(made, "sources", lambda apart: "other")
     later = Making(table, [0], tmp_path, "")
     assert list(later.missing()) == [("few", 0), ("more", 0)]
     assert list(later.missing(keep=True)) == [("more", 0)]

@@ -51,11 +51,12 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
     class MadeUp:
         def __init__(self, table: Any, seed: int, known: dict[str, Any], progress: Any) -> None:
-            self.table, self.seed, self.known = table, seed, known
+            self.table, self.seed, self.known, self.progress = table, seed, known, progress
 
         def make(self, kind: str) -> tuple[dict[str, Any], float]:
             assert kind != "students" or {"truth", "estimates"} <= set(self.known)
             found.append((kind, self.seed))
+            self.progress("made up")
             truth = {"a": 0.01, "b": 0.02 + 0.01 * self.seed, "c": -0.03}
             wrong = {"a": 3.0, "b": 2.0, "c": 1.0}
             stand = {
@@ -89,7 +90,9 @@ def test_cells_are_measured_once(path: Path, tmp_path: Path, made_up: list[Any])
     making = Making(load(path), [0, 1], tmp_path / "out", "the command")
     todo = list(making.missing())
     assert len(todo) == 6 and "truth 0 of 2" in making.write().read_text()
-    making.make(todo[:2], print)
+    told: list[str] = []
+    making.make(todo[:2], told.append)
+    assert told == ["1 of 2: truth, seed 0: made up", "2 of 2: estimates, seed 0: made up"]
     assert made_up == [("truth", 0), ("estimates", 0)]
     again = Making(load(path), [0, 1], tmp_path / "out", "the command")
     assert list(again.missing()) == todo[2:]
