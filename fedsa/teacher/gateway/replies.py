@@ -112,8 +112,7 @@ def _read_cards(messages: Iterable[Any]) -> Described:
 
 
 def _read_rows(messages: Iterable[Any], items: int) -> CompactAnswers:
-    parts: list[np.ndarray] = []
-    kinds: set[int] = set()
+    parts, kinds = _Parts(items), set[int]()
     for message in messages:
         kinds.add(message.kind)
         if len(kinds) > 1 or message.kind >= len(KINDS):
@@ -123,29 +122,38 @@ def _read_rows(messages: Iterable[Any], items: int) -> CompactAnswers:
         if not message.values or row == 0 or len(message.values) % row:
             raise MessageError("The reply holds a part that is not made of whole rows.")
         values = np.frombuffer(message.values, dtype=dtype.newbyteorder("<"))
-        parts.append(values.reshape(-1, message.outputs).astype(dtype, copy=False))
-        _check_parts(parts, items)
-    values = np.concatenate(parts) if parts else np.empty((0, 0), np.uint8)
+        parts.add(values.reshape(-1, message.outputs).astype(dtype, copy=False))
+    values = np.concatenate(parts.kept) if parts.kept else np.empty((0, 0), np.uint8)
     return CompactAnswers(values, KINDS[kinds.pop() if kinds else 0])
 
 
 def _read_looks(messages: Iterable[Any], items: int) -> CompactMaps:
-    parts: list[np.ndarray] = []
-    bits = 0
+    parts, bits = _Parts(items), 0
     for message in messages:
         maps = read_maps(message.maps)
         if bits not in (0, maps.bits):
             raise MessageError("The reply's parts do not fit each other.")
         bits = maps.bits
-        parts.append(maps.values)
-        _check_parts(parts, items)
-    if not parts:
+        parts.add(maps.values)
+    if not parts.kept:
         raise MessageError("The reply is empty.")
-    return CompactMaps(np.concatenate(parts), bits)
+    return CompactMaps(np.concatenate(parts.kept), bits)
 
 
-def _check_parts(parts: list[np.ndarray], items: int) -> None:
-    if parts[-1].shape[1] != parts[0].shape[1] or parts[-1].dtype != parts[0].dtype:
-        raise MessageError("The reply's parts do not fit each other.")
-    if sum(map(len, parts)) > items or sum(part.nbytes for part in parts) > MAX_REPLY_BYTES:
-        raise MessageError("The reply holds more than was asked for.")
+class _Parts:
+    """What has come of a reply; one part more costs the same, however many there are."""
+
+    def __init__(self, items: int) -> None:
+        self.kept: list[np.ndarray] = []
+        self._rows, self._bytes = items, MAX_REPLY_BYTES
+
+    def add(self, part: np.ndarray) -> None:
+        """Keep a part that fits the others, as long as there is room."""
+        first = self.kept[0] if self.kept else part
+        if part.shape[1] != first.shape[1] or part.dtype != first.dtype:
+            raise MessageError("The reply's parts do not fit each other.")
+        self._rows -= len(part)
+        self._bytes -= part.nbytes
+        if self._rows < 0 or self._bytes < 0:
+            raise MessageError("The reply holds more than was asked for.")
+        self.kept.append(part)
