@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from fedsa import bench
-from fedsa.bench import figures, steps
+from fedsa.bench import figures
+from fedsa.bench.clock import Clock, Clocked
 from fedsa.bench.gateway import Sizes
 
 RANGE = {"median", "min", "max"}
@@ -39,8 +40,8 @@ def test_peak_is_at_least_what_was_once_held() -> None:
 
 
 def test_the_clock_counts_steps_and_nothing_else() -> None:
-    clock = steps._Clock()
-    module = steps._Clocked(nn.Linear(2, 2), clock)
+    clock = Clock()
+    module = Clocked(nn.Linear(2, 2), clock)
     averaged = copy.deepcopy(module)
     assert averaged.clock is clock
     module(torch.zeros(1, 2))
@@ -61,6 +62,18 @@ def test_student_measures_both_stages_against_a_plain_step() -> None:
     assert set(found["milliseconds"]) == {"plain", "adapt", "prototypes"}
     assert all(set(value) == RANGE for value in found["milliseconds"].values())
     assert found["ratio_prototypes"] > 0 and found["peak_memory_mb"]["process"] > 50
+
+
+def test_fusion_measures_all_teachers_and_a_few_among_them() -> None:
+    before = torch.get_num_threads()
+    found = bench.fusion(teachers=12, items=300, steps=8)
+    assert torch.get_num_threads() == before
+    _check_ratio(found)
+    assert (found["teachers"], found["items"], found["selected"]) == (12, 300, 10)
+    assert (found["labels"], found["answers"], found["steps"]) == (20, 60, 8)
+    assert set(found["seconds"]) == {"beliefs", "whole"}
+    assert set(found["milliseconds"]) == {"whole", "alone", "among others"}
+    assert found["peak_memory_mb"]["process"] > 50
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ SHARD = 20
 REPEATS = 5
 
 
-def simulation(teachers: int, items: int, repeats: int = REPEATS) -> dict[str, Any]:
+def simulation(teachers: int = 20, items: int = 512, repeats: int = REPEATS) -> dict[str, Any]:
     """Measure a round of predict questions over many simulated teachers.
 
     Parameters

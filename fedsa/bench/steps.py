@@ -7,19 +7,16 @@ before and after its steps is not counted, and no fusion needs to know of the me
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import psutil
 import torch
-from torch import Tensor, nn
 
 from fedsa.app_folder import builtin_scenario
+from fedsa.bench.clock import Clock, Clocked
 from fedsa.bench.figures import machine, megabytes, peak, spread
 from fedsa.data.splits import split
 from fedsa.fusion.base import Fusion, Stage
@@ -34,8 +31,6 @@ from fedsa.seeding import torch_generator
 STEPS = 40
 REPEATS = 9
 ITEMS = 2000
-WARM = 5
-"""Steps of each block that are not counted."""
 
 
 def student(steps: int = STEPS, repeats: int = REPEATS) -> dict[str, Any]:
@@ -68,10 +63,10 @@ def _measure(steps: int, repeats: int) -> dict[str, Any]:
     smaller = [f"task.items={ITEMS}", "task.label-share=0.03"]
     scenario = load(builtin_scenario("quickstart"), smaller)
     whole = make_problem(scenario, split(scenario.model_copy(update={"teachers": ()})))
-    clock = _Clock()
+    clock = Clock()
     budget = whole.student.model_copy(update={"steps": steps})
     problem = replace(
-        whole, student=budget, build=lambda outputs: _Clocked(whole.build(outputs), clock)
+        whole, student=budget, build=lambda outputs: Clocked(whole.build(outputs), clock)
     )
     classes = whole.task.outputs
     widths = [len(teacher.classes) or classes for teacher in scenario.pool()]
@@ -120,40 +115,6 @@ def _measure(steps: int, repeats: int) -> dict[str, Any]:
         "peak_memory_mb": {"process": megabytes([peak(psutil.Process())])},
         **machine(),
     }
-
-
-@dataclass(frozen=True)
-class _Clock:
-    """When training steps began; it stays the same one when a module that has it is copied."""
-
-    began: list[float]
-
-    def __init__(self) -> None:
-        object.__setattr__(self, "began", [])
-
-    def __deepcopy__(self, memo: Mapping[int, Any]) -> _Clock:
-        return self
-
-    def step(self, steps: int) -> float:
-        """Return the median seconds of a step, from its beginning to the next one's."""
-        each = max(1, len(self.began) // steps)  # a step may go through the trunk more than once
-        begun = self.began[::each]
-        gaps = [after - before for before, after in pairwise(begun)]
-        return statistics.median(gaps[min(WARM, len(gaps) - 1) :])
-
-
-class _Clocked(nn.Module):
-    """A trunk that tells the clock of each forward pass with gradients."""
-
-    def __init__(self, trunk: nn.Module, clock: _Clock) -> None:
-        super().__init__()
-        self.trunk, self.clock = trunk, clock
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        if self.training and torch.is_grad_enabled():
-            self.clock.began.append(time.perf_counter())
-        found: Tensor = self.trunk(inputs)
-        return found
 
 
 def _answers(widths: list[int], problem: Problem) -> Answers:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -159,23 +160,33 @@ def data() -> None:
 @app.command()
 def bench(
     what: Annotated[str, typer.Argument()],
-    teachers: Annotated[int, typer.Option(min=1, help="Simulated teachers.")] = 20,
-    items: Annotated[int, typer.Option(min=1, help="Images asked of each.")] = 512,
+    teachers: Annotated[
+        int | None, typer.Option(min=1, help="Teachers: 20 of simulation, 100 of fusion.")
+    ] = None,
+    items: Annotated[
+        int | None, typer.Option(min=1, help="Images: 512 of simulation, 50,000 of fusion.")
+    ] = None,
 ) -> None:
     """Measure speed as a ratio in one run; prints one JSON object.
 
     WHAT is *simulation* (a round over many teachers against the same forward passes in a plain
-    loop), *student* (a fusion step against a plain cross-entropy step of the same student), or
-    *gateway* (questions through a gateway against the bare model).
+    loop), *student* (a fusion step against a plain cross-entropy step of the same student),
+    *fusion* (the whole fusion of many teachers' answers on many items, and a step with and without
+    teachers that are not selected), or *gateway* (questions through a gateway against the bare
+    model). It takes minutes.
     """
     from fedsa import bench as benchmarks
 
-    if what == "simulation":
-        found = benchmarks.simulation(teachers, items)
-    elif what == "student":
-        found = benchmarks.student()
-    elif what == "gateway":
-        found = benchmarks.gateway()
-    else:
-        raise RunError(f"There is no benchmark '{what}': choose simulation, student or gateway.")
+    asked = {"teachers": teachers, "items": items}
+    sizes = {name: size for name, size in asked.items() if size is not None}
+    kinds: dict[str, Callable[[], dict[str, Any]]] = {
+        "simulation": lambda: benchmarks.simulation(**sizes),
+        "student": benchmarks.student,
+        "fusion": lambda: benchmarks.fusion(**sizes),
+        "gateway": benchmarks.gateway,
+    }
+    if what not in kinds:
+        raise RunError(f"There is no benchmark '{what}': choose from {', '.join(kinds)}.")
+    with Console(stderr=True).status(f"measuring {what}"):  # standard output has figures alone
+        found = kinds[what]()
     typer.echo(json.dumps(found, indent=1))
