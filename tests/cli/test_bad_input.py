@@ -182,7 +182,7 @@ def test_other_commands(fedsa: Fedsa, tmp_path: Path) -> None:
     code, said = fedsa("compare", "--scenario", "digits_table", "--seeds", "0,x")
     assert code == 2 and "write seeds as in" in said
     code, said = fedsa("bench", "nonesuch")
-    assert code == 5 and "choose simulation, student or gateway" in said
+    assert code == 5 and "choose from simulation, student, fusion, gateway" in said
     assert fedsa("nonesuch")[0] == 2
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
