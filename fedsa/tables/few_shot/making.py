@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +68,8 @@ class Making:
         torch.set_num_threads(1)  # small products: a second thread only waits
         try:
             for place, (name, seed) in enumerate(todo, 1):
-
-                def told(
-                    part: str, cell: str = f"{place} of {len(todo)}: {name}, seed {seed}"
-                ) -> None:
-                    progress(f"{cell}: {part}")
-
+                cell = f"{place} of {len(todo)}: {name}, seed {seed}"
+                told = partial(_tell, progress, cell)
                 self._store.keep(self._measured(name, seed, told))
                 self.write()
         finally:
@@ -129,3 +125,7 @@ class Making:
         options = self.table.options
         document = [options.settings[name].model_dump(mode="json"), options.episodes, seed]
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _tell(progress: Callable[[str], None], cell: str, part: str) -> None:
+    progress(f"{cell}: {part}")
