@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fedsa.fusion.heads import own_weights, stack_tells_more
-from fedsa.fusion.names import hold, strangers, told_by_name
+from fedsa.fusion.names import hold, strangers
 from fedsa.fusion.shares import shares
 from fedsa.fusion.sight import beside, called_in, explains_more, seen
 from fedsa.fusion.spreading import FAR, spread
@@ -26,6 +26,7 @@ from fedsa.fusion.values import regress_values
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
 from fedsa.prototypes.competence import clusters, competence
+from fedsa.transferability.names import told_by_name
 
 SHARE = 0.05
 """Weight of an unlabelled item against a labelled one in the discriminant."""
@@ -91,7 +92,7 @@ def believe(
     known : Tensor | None
         ``(C,)`` the class shares of the transfer set, of a single classification, in place of what
         :func:`fedsa.fusion.shares.shares` makes of labels and answers. Where names tell all classes
-        (:mod:`fedsa.fusion.names`) nothing is calibrated to shares.
+        (:mod:`fedsa.transferability.names`) nothing is calibrated to shares.
     """
     options = options or FusionOptions()
     items, found = torch.unique(torch.cat([answers.covered(weights), problem.labelled])), []
@@ -164,17 +165,17 @@ def _classes(
     if told is not None and not hold(told, problem, columns):
         told = None
     if told is not None and told.whole:
-        found = regress(columns, where, labels, classes, told.logs, lean=True)
+        stack = regress(columns, where, labels, classes, told.logs, lean=True)
+        gaussian = discriminant(columns, stack, where, truth, items)
+        found = _joined(stack, gaussian, _part(len(labels) / classes)).softmax(dim=1)
         found[where] = truth
         return Believed(found, looked)
     prior = shares(problem, plain, items) if known is None else known
     before = None if told is None else told.logs
     stack = calibrate(regress(columns, where, labels, classes, before), prior, items)
     gaussian = discriminant(columns, stack, where, truth, items)
-    logs = (stack.clamp_min(1e-6).log() + gaussian.clamp_min(1e-6).log()) / 2
-    if options.spreading > 0:
-        part = 0.5 * FEW / (FEW + len(labels) / classes)
-        logs = (1 - part) * stack.clamp_min(1e-6).log() + part * gaussian.clamp_min(1e-6).log()
+    part = _part(len(labels) / classes) if options.spreading > 0 else 0.5
+    logs = _joined(stack, gaussian, part)
     found = calibrate(logs.softmax(dim=1), prior, items)
     if options.spreading > 0:
         among = torch.searchsorted(items, where)
@@ -182,6 +183,16 @@ def _classes(
         found = calibrate(found, prior, items)
     found[where] = truth
     return Believed(found, looked)
+
+
+def _part(each: float) -> float:
+    """Return the discriminant's part beside the stack, by the number of labels a class."""
+    return 0.5 * FEW / (FEW + each)
+
+
+def _joined(stack: Tensor, gaussian: Tensor, part: float) -> Tensor:
+    """Return the logarithms of both, mixed."""
+    return (1 - part) * stack.clamp_min(1e-6).log() + part * gaussian.clamp_min(1e-6).log()
 
 
 def calibrate(beliefs: Tensor, prior: Tensor, items: Tensor) -> Tensor:

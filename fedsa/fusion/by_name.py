@@ -9,13 +9,15 @@ from torch import Tensor
 
 from fedsa.fusion.base import Fused, Stage, only_classes
 from fedsa.fusion.distil import distil
-from fedsa.fusion.names import told_by_name
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
+from fedsa.transferability.names import told_by_name
 
 
 class ByName:
-    """What teachers say under the names of the task's classes, as :mod:`fedsa.fusion.names` has it.
+    """What teachers say under the names of the task's classes.
+
+    As :mod:`fedsa.transferability.names` has it.
 
     Labels only tell whose names count, and the labelled items have them. Where nobody names a class
     the student learns these, and nothing of the other items.

@@ -11,14 +11,12 @@ from torch import Tensor
 from fedsa.problem import Answers
 from fedsa.transferability.cross_validation import FOLDS, deal, folds
 from fedsa.transferability.logistic import fit as fit_logistic
+from fedsa.transferability.names import POWER
 
 PENALTY = 10.0
 """1 / C of an L2 logistic regression on features of unit root mean square."""
 ENOUGH = 160
 """Held-out figures after which folds are not dealt anew."""
-POWER = 2.0
-"""Power of what is known before, as it is expected: what a mean of several answers says is surer
-than the mean is."""
 LEAN = 2.0
 """Penalty a column beside what is known before: the prior of a logit is then as narrow, however
 many columns there are."""

@@ -17,15 +17,17 @@ score is the product of two figures, each on a scale where 1 is a good teacher o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 
 from fedsa.options import SelectionOptions
 from fedsa.problem import Problem
 from fedsa.selection.base import Evidence, Selection
-from fedsa.selection.layers import Layers, measure
+from fedsa.selection.complement import complement
+from fedsa.selection.layers import Layers, judging, measure
 from fedsa.selection.policies import weights
+from fedsa.task import Classification
 
 LOOKS = 0.3
 """Part of the looks in the strength when there are responses too: enough to set a teacher back, not
@@ -69,13 +71,19 @@ class EvidenceSelector:
         gates = gate(found, _firmness(each))
         scores = {name: strengths[name] * gates[name] for name in found}
         chosen = weights(scores, self.options, problem.seed, evidence.round)
+        reasons = {name: _reason(layers, chosen.get(name, 0.0)) for name, layers in found.items()}
+        if self.options.policy == "adaptive" and isinstance(problem.task, Classification):
+            alone = complement(judging(problem), evidence.answers.of(found), chosen)
+            chosen = let_in(chosen, alone)
+            reasons |= {
+                name: f"says by name what others do not ({gain:+.2f} ± {error:.2f} nats)"
+                for name, (gain, error) in alone.items()
+            }
         return Selection(
             weights=chosen,
             scores=scores,
             evidence={name: layers.document() for name, layers in found.items()},
-            reasons={
-                name: _reason(layers, chosen.get(name, 0.0)) for name, layers in found.items()
-            },
+            reasons=reasons,
         )
 
 
@@ -101,6 +109,14 @@ def averaged(parts: Sequence[tuple[str, Selection]]) -> Selection:
         },
         reasons=reasons,
     )
+
+
+def let_in(chosen: Mapping[str, float], more: Collection[str]) -> dict[str, float]:
+    """Return the weights with some teachers' as high as the highest; they sum to one again."""
+    full = max(chosen.values(), default=0.0)
+    raised = {**chosen, **dict.fromkeys(more, full)}
+    total = math.fsum(raised.values())
+    return {name: weight / total for name, weight in raised.items()} if more else dict(chosen)
 
 
 def strength(found: Mapping[str, Layers], share: float, looks: float = LOOKS) -> dict[str, float]:

@@ -75,7 +75,7 @@ class Layers:
 
 def measure(evidence: Evidence) -> dict[str, Layers]:
     """Measure every layer for every teacher that can be reached, in sorted order."""
-    evidence = replace(evidence, problem=_judged(evidence.problem))
+    evidence = replace(evidence, problem=judging(evidence.problem))
     problem, answers = evidence.problem, evidence.answers
     classes = problem.task.distributions
     names = sorted(evidence.teachers)
@@ -115,7 +115,7 @@ def measure(evidence: Evidence) -> dict[str, Layers]:
     return out
 
 
-def _judged(problem: Problem) -> Problem:
+def judging(problem: Problem) -> Problem:
     """Return the problem with those of its labels that judge, in their order."""
     mark = torch.zeros(len(problem.labels), dtype=torch.bool)
     mark[judges(len(mark), problem.seed, "selection")] = True

@@ -55,8 +55,15 @@ def with_names(case: Case, answers: Answers | None = None) -> Case:
     return replace(case, problem=replace(case.problem, task=Classification(WORDS)), answers=answers)
 
 
-@pytest.fixture(scope="session")
-def case() -> Case:
+def few(case: Case, each: int) -> Case:
+    """Return the case with so many labels of each class."""
+    problem = case.problem
+    kept = torch.cat([(problem.labels == c).nonzero()[:each, 0] for c in range(10)])
+    fewer = replace(problem, labelled=problem.labelled[kept], labels=problem.labels[kept])
+    return replace(case, problem=fewer)
+
+
+def make_case() -> Case:
     data = resolve("digits-table")
     truth = torch.from_numpy(data.labels[:ITEMS])
     labelled = torch.cat([(truth == c).nonzero()[: LABELS // 10, 0] for c in range(10)])
@@ -72,6 +79,11 @@ def case() -> Case:
     )
     answers = {name: answer(truth, known, i) for i, (name, known) in enumerate(KNOWN.items())}
     return Case(problem, Answers(answers), truth)
+
+
+@pytest.fixture(scope="session")
+def case() -> Case:
+    return make_case()
 
 
 @pytest.fixture(autouse=True)
