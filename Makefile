@@ -12,6 +12,8 @@ demo: $(READY)
 # Three processes on two cores: one waits on the real federation, which its tests share, and the
 # slow ones of the others wait a lot too. More threads would spin at each other.
 test: export OMP_NUM_THREADS ?= 1
+# Some two hundred processes import the library: compile it once, whatever the shell says.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY)
 	$(VENV)/bin/python -m pytest -n 3
 

@@ -21,6 +21,9 @@ from fedsa.transferability.names import POWER, Named
 ERRORS = 1.0
 """Standard errors that a gain must clear, lest a teacher be let in by chance."""
 
+SURE = 0.99
+"""Probability that a teacher's names mean what they say, from which any gain is enough."""
+
 LEAST = 1e-3
 """Nats a label below which a gain is none, sure or not: who repeats others moves the mean a bit."""
 
@@ -32,7 +35,8 @@ def complement(
 
     The log-likelihood of the labels under what the selected ones tell by name, to the power that a
     stack starts from; then with one more teacher in full, or one in full that had a part of the
-    weight. The one that gains most comes in, and so on, while a gain is above its standard error.
+    weight. The one that gains most comes in, and so on, while a gain is above its standard error,
+    or above zero for names that labels bear out beyond doubt.
 
     Parameters
     ----------
@@ -67,9 +71,13 @@ def complement(
             if now.get(name, 0.0) < full:
                 gain = right({**now, name: full}) - before
                 gains[name] = float(gain.mean()), float(gain.std()) / math.sqrt(len(labels))
-        sure = {n: pair for n, pair in gains.items() if pair[0] > max(LEAST, ERRORS * pair[1])}
-        if not sure:
+        worth = {
+            name: pair
+            for name, pair in gains.items()
+            if pair[0] > (LEAST if named.sure(name) > SURE else max(LEAST, ERRORS * pair[1]))
+        }
+        if not worth:
             break
-        best = max(sure, key=lambda name: sure[name][0])
-        now[best], found[best] = full, sure[best]
+        best = max(worth, key=lambda name: worth[name][0])
+        now[best], found[best] = full, worth[best]
     return found

@@ -82,6 +82,10 @@ class Named:
         """Their ids, in sorted order."""
         return tuple(self._teachers)
 
+    def sure(self, teacher: str) -> float:
+        """Return the probability that one of :attr:`teachers` means by its names what they say."""
+        return self._teachers[teacher][1]
+
     def told(self, weights: Mapping[str, float]) -> Told | None:
         """Return what those with a positive weight say, each by its weight; None if nobody has."""
         mass = weight = None

@@ -149,3 +149,31 @@ def test_honest_names_hold_though_some_classes_have_a_single_label(seed: int) ->
     answers, even = Answers(rows, names=names), dict.fromkeys(rows, 1 / 3)
     told = told_by_name(problem, answers, even)
     assert told is not None and hold(told, problem, features(answers, even))
+
+
+def test_how_answers_are_distributed_mends_names_that_tell_badly_and_no_others(case: Case) -> None:
+    """Teachers that are unsure of what they know, and whose answers show it in their own way."""
+    named = with_names(few(case, 1))
+    told = told_by_name(named.problem, named.answers, EVEN)
+    assert told is not None and told.whole
+    where, labels = named.problem.labelled, named.problem.labels
+    columns = features(named.answers, EVEN)
+    off = FusionOptions(competence=False, sight=False)
+    alone = regress(columns, where, labels, 10, told.logs, lean=True)
+    believed = beliefs(named.problem, named.answers, EVEN, off)
+    hidden = torch.ones(ITEMS, dtype=torch.bool)
+    hidden[where] = False
+    torch.testing.assert_close(believed[hidden], alone[hidden])  # nearly all are right by name
+
+    generator = torch.Generator().manual_seed(4)
+    unsure = {}
+    for teacher, known in KNOWN.items():
+        shift = 0.8 * torch.randn(len(known), generator=generator)  # its favourites
+        mark = 1.2 * (case.truth[:, None] == torch.tensor(known)).float()
+        noise = 0.5 * torch.randn((ITEMS, len(known)), generator=generator)
+        unsure[teacher] = (mark + shift + noise).softmax(dim=1)
+    weak = with_names(few(case, 1), Answers(unsure))
+    told = told_by_name(weak.problem, weak.answers, EVEN)
+    assert told is not None and told.whole
+    alone = regress(features(weak.answers, EVEN), where, labels, 10, told.logs, lean=True)
+    assert right(weak, beliefs(weak.problem, weak.answers, EVEN, off)) > right(weak, alone) + 0.02
