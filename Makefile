@@ -9,13 +9,13 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(VENV)/bin/fedsa simulate simulations/quickstart.toml
 
-# Three processes on two cores: one waits on the real federation, which its tests share, and the
+# Four processes on two cores: one waits on the real federation, which its tests share, and the
 # slow ones of the others wait a lot too. More threads would spin at each other.
 test: export OMP_NUM_THREADS ?= 1
 # Some two hundred processes import the library: compile it once, whatever the shell says.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY)
-	$(VENV)/bin/python -m pytest -n 3
+	$(VENV)/bin/python -m pytest -n 4
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -55,7 +55,7 @@ def test_the_clock_counts_steps_and_nothing_else() -> None:
 
 def test_student_measures_both_stages_against_a_plain_step() -> None:
     before = torch.get_num_threads()
-    found = bench.student(steps=3, repeats=2)
+    found = bench.student(steps=3, repeats=2, items=400)
     assert torch.get_num_threads() == before
     _check_ratio(found)
     assert (found["benchmark"], found["teachers"], found["steps"]) == ("student", 10, 3)
@@ -79,7 +79,7 @@ def test_fusion_measures_all_teachers_and_a_few_among_them() -> None:
 @pytest.mark.slow
 def test_simulation_measures_a_real_round(capfd: pytest.CaptureFixture[str]) -> None:
     before = os.environ.get("FEDSA_CACHE")
-    found = bench.simulation(teachers=2, items=8, repeats=2)
+    found = bench.simulation(teachers=2, items=8, repeats=1)
     assert os.environ.get("FEDSA_CACHE") == before
     assert capfd.readouterr().out == ""  # standard output is for the figures alone
     _check_ratio(found)
