@@ -13,6 +13,7 @@ from torch import Tensor
 from fedsa.options import SelectionOptions
 from fedsa.problem import Answers, Problem
 from fedsa.selection import Evidence
+from fedsa.selection import complement as module
 from fedsa.selection.complement import complement
 from fedsa.selection.evidence import EvidenceSelector, let_in
 
@@ -89,6 +90,22 @@ def test_who_answers_by_lot_or_under_wrong_names_stays_out(problem: Problem) -> 
     names = {"one": "abc", "turned": "def", "flat": "def"}
     answers = pool(problem, names, turned=turned, flat=flat)
     assert let(problem, answers, ["one"]) == []
+
+
+def test_a_gain_within_its_error_is_enough_only_for_names_beyond_doubt(
+    problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three of twelve labels of its classes speak against 'other', which is surer than 'third'."""
+    rows = says(problem, "def")
+    against = problem.labelled[problem.labels >= 3][:3]
+    rows[against] = rows[against].roll(1, dims=1)
+    names = {"one": "abc", "other": "def", "third": "def"}
+    answers = pool(problem, names, other=rows, third=says(problem, "def", sure=0.5))
+    weights = {"one": 0.5, "other": 0.0, "third": 0.5}
+    gain, error = complement(problem, answers, weights)["other"]
+    assert 0 < gain < error
+    monkeypatch.setattr(module, "SURE", 0.999)
+    assert complement(problem, answers, weights) == {}
 
 
 def test_without_names_or_with_strange_ones_nobody_is_let_in(problem: Problem) -> None:
