@@ -174,6 +174,10 @@ class Answers(Mapping[str, Tensor]):
         kept = {name: answers for name, answers in self._answers.items() if name in teachers}
         return Answers(kept, self.graded, self.names)
 
+    def nameless(self) -> Answers:
+        """Return the answers without what the teachers call their classes."""
+        return Answers(self._answers, self.graded)
+
     def covered(self, weights: Mapping[str, float]) -> Tensor:
         """Return the ``(k,)`` indices of items that a teacher with positive weight answered."""
         marks = [self.asked(name) for name in self if weights.get(name, 0.0) > 0]

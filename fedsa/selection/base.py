@@ -61,7 +61,8 @@ class Selection:
     weights : Mapping[str, float]
         Non-negative, summing to one; teachers left out are missing or zero.
     scores : Mapping[str, float]
-        One number a teacher, higher is better, by which the choice was made.
+        One number a teacher, higher is better, by which the choice was made (but for what is
+        said by name, :mod:`fedsa.selection.complement`).
     evidence : Mapping[str, Mapping[str, float]]
         The layers behind the score (``{"saliency": .., "leep": ..}``), for the report.
     reasons : Mapping[str, str]

@@ -25,7 +25,7 @@ SURE = 0.99
 """Probability that a teacher's names mean what they say, from which any gain is enough."""
 
 LEAST = 1e-3
-"""Nats a label below which a gain is none, sure or not: who repeats others moves the mean a bit."""
+"""Nats a label below which a gain is none, sure or not."""
 
 
 def complement(
@@ -36,7 +36,9 @@ def complement(
     The log-likelihood of the labels under what the selected ones tell by name, to the power that a
     stack starts from; then with one more teacher in full, or one in full that had a part of the
     weight. The one that gains most comes in, and so on, while a gain is above its standard error,
-    or above zero for names that labels bear out beyond doubt.
+    or above ``LEAST`` for names that labels bear out beyond doubt. Who says what others do gains
+    a little too, as a mean over more is surer. Labels of one class show nothing, as there is none
+    that could have been said in its place.
 
     Parameters
     ----------
@@ -65,12 +67,13 @@ def complement(
         return nothing if told is None else (POWER * told.logs).log_softmax(1)[where, labels]
 
     found: dict[str, tuple[float, float]] = {}
-    while len(labels) > 1:
+    while len(torch.unique(labels)) > 1:
         before, gains = right(now), {}
         for name in named.teachers:
             if now.get(name, 0.0) < full:
                 gain = right({**now, name: full}) - before
-                gains[name] = float(gain.mean()), float(gain.std()) / math.sqrt(len(labels))
+                if int((gain != 0).sum()) > 1:  # a single label's gain is its own standard error
+                    gains[name] = float(gain.mean()), float(gain.std()) / math.sqrt(len(labels))
         worth = {
             name: pair
             for name, pair in gains.items()

@@ -76,8 +76,8 @@ class EvidenceSelector:
             alone = complement(judging(problem), evidence.answers.of(found), chosen)
             chosen = let_in(chosen, alone)
             reasons |= {
-                name: f"says by name what others do not ({gain:+.2f} ± {error:.2f} nats)"
-                for name, (gain, error) in alone.items()
+                name: f"{_reason(found[name], 1.0)}, by name betters the others by {gain:.3f} nats"
+                for name, (gain, _) in alone.items()
             }
         return Selection(
             weights=chosen,

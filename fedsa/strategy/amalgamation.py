@@ -264,7 +264,7 @@ class Amalgamation(Strategy):
         memory.selection = chosen
         if (
             server_round == 1
-            and getattr(self.fusion, "heeds_names", False)
+            and self.heeds_names
             and isinstance(self.problem.task, Classification)
             and strangers(self.problem, evidence.answers, chosen.weights)
         ):
@@ -278,11 +278,17 @@ class Amalgamation(Strategy):
             reasons=dict(chosen.reasons),
         )
 
+    @property
+    def heeds_names(self) -> bool:
+        """Whether what teachers call their classes counts: in selection as in the fusion."""
+        return bool(getattr(self.fusion, "heeds_names", False))
+
     def _evidence(self, round_: int, close: dict[str, float]) -> Evidence:
         """Put together what is known; who answered before counts, in reach now or not."""
         memory = self.memory
         assert memory.student_answers is not None
         answers = self.inquiry.response_answers().among(memory.marks)
+        answers = answers if self.heeds_names else answers.nameless()
         return Evidence(
             problem=self.problem,
             round=round_,

@@ -71,6 +71,7 @@ def evidence(strategy: Amalgamation) -> Evidence:
         even = torch.zeros(len(problem.transfer), problem.task.outputs)
         student = problem.task.answer(even)
     told = strategy.inquiry.response_answers()
+    told = told if strategy.heeds_names else told.nameless()
     known = tuple(name for name in told if bool(told.asked(name).any()))
     return Evidence(problem, memory.round, strategy.rounds, known, {}, told, student)
 

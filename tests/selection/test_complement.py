@@ -117,9 +117,27 @@ def test_without_names_or_with_strange_ones_nobody_is_let_in(problem: Problem) -
     assert let(problem, only, ["one"]) == ["other"]
 
 
-def test_a_single_label_lets_nobody_in(problem: Problem) -> None:
-    few = replace(problem, labelled=problem.labelled[-1:], labels=problem.labels[-1:])
+@pytest.mark.parametrize("kept", [1, 4])
+def test_labels_of_one_class_let_nobody_in(problem: Problem, kept: int) -> None:
+    few = replace(problem, labelled=problem.labelled[-kept:], labels=problem.labels[-kept:])
+    assert set(few.labels.tolist()) == {5}
     assert let(few, pool(few, {"one": "abc", "other": "def"}), ["one"]) == []
+
+
+def test_one_label_cannot_speak_for_a_teacher(problem: Problem) -> None:
+    """'other' answered a single labelled item; of two it is let in."""
+    for answered in (1, 2):
+        rows = says(problem, "def")
+        rows[problem.labelled[problem.labels >= 3][answered:]] = torch.nan
+        rows[problem.labelled[problem.labels < 3]] = torch.nan
+        answers = pool(problem, {"one": "abc", "other": "def"}, other=rows)
+        assert let(problem, answers, ["one"]) == ["other"][: answered - 1]
+
+
+def test_who_gains_most_comes_in_first(problem: Problem) -> None:
+    names = {"one": "abc", "vague": "def", "whole": "def", "part": "de"}
+    answers = pool(problem, names, vague=says(problem, "def", sure=0.5))
+    assert let(problem, answers, ["one"])[0] == "whole"
 
 
 def test_the_selector_lets_in_whom_its_scores_leave_out(evidence_of: Maker) -> None:
@@ -144,6 +162,6 @@ def test_the_selector_lets_in_whom_its_scores_leave_out(evidence_of: Maker) -> N
     assert after.weights["weak"] == pytest.approx(max(after.weights.values()))
     assert math.fsum(after.weights.values()) == pytest.approx(1.0)
     assert after.scores == before.scores
-    assert "by name" in after.reasons["weak"]
+    assert "by name betters the others" in after.reasons["weak"]
     given = EvidenceSelector(SelectionOptions(policy="top-k", k=2)).select(telling)
     assert len(given.selected) == 2

@@ -15,6 +15,9 @@ from fedsa.fusion.base import Fused
 from fedsa.fusion.prototypes import PrototypeFusion
 from fedsa.problem import Problem
 from fedsa.runs.conduct import make_problem
+from fedsa.selection import Evidence, Selection
+from fedsa.selection.simple import All
+from fedsa.strategy import aside
 from fedsa.task import Classification
 from tests.strategy.conftest import LocalGrid, scenario
 from tests.strategy.harness import Events, make
@@ -45,6 +48,25 @@ def test_names_come_with_the_answers(named: Path, tmp_path: Path) -> None:
     told = strategy.inquiry.store.dense().names
     assert told["low"] == WORDS[:5] and sorted(told) == ["even", "high", "low"]
     assert events.of("note") == []
+
+
+@pytest.mark.parametrize("heeds", [True, False])
+def test_a_selector_is_told_names_where_the_fusion_heeds_them(
+    problem: Problem, named: Path, tmp_path: Path, heeds: bool
+) -> None:
+    told: list[dict[str, tuple[str, ...]]] = []
+
+    class Listening(All):
+        def select(self, evidence: Evidence) -> Selection:
+            told.append(dict(evidence.answers.names))
+            return super().select(evidence)
+
+    options = scenario(student={"steps": 8}, fusion={"names": heeds})
+    fusion, selector = PrototypeFusion(options.fusion), Listening(options.selection)
+    strategy = make(problem, tmp_path / "run", Events(), options, fusion=fusion, selector=selector)
+    strategy.start(LocalGrid(named), num_rounds=1)
+    told.append(dict(aside.evidence(strategy).answers.names))
+    assert [bool(names) for names in told] == [heeds, heeds]
 
 
 def test_strange_names_are_noted(problem: Problem, named: Path, tmp_path: Path) -> None:
