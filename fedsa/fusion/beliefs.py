@@ -170,7 +170,8 @@ def _classes(
     if told is not None and told.whole:
         stack = regress(columns, where, labels, classes, told.logs, lean=True)
         gaussian = discriminant(columns, stack, where, truth, items)
-        part = _part(len(labels) / classes) * _apart(stack[items], gaussian[items])
+        others = items[~torch.isin(items, where)]
+        part = _part(len(labels) / classes) * _apart(stack[others], gaussian[others])
         found = _joined(stack, gaussian, part).softmax(dim=1)
         found[where] = truth
         return Believed(found, looked)
@@ -200,6 +201,8 @@ def _apart(stack: Tensor, gaussian: Tensor) -> float:
     Where the two differ in the class of few items, names tell well, and are right there more often
     than not.
     """
+    if not len(stack):
+        return 0.0
     differ = float((stack.argmax(dim=1) != gaussian.argmax(dim=1)).float().mean())
     return min(1.0, max(0.0, differ / DIFFER - 1.0))
 
