@@ -67,8 +67,8 @@ class Fusion(Protocol):
     A fusion that spends the whole budget at each call, and so gains nothing by a second round,
     says so by a class attribute ``one_shot = True``: the strategy then runs a single round, in
     which every selected teacher is asked about the whole transfer set. One that reads what teachers
-    call their classes has ``heeds_names = True``: names that are strange to the task are then
-    noted. Neither is part of this protocol, since most fusions have none.
+    call their classes has ``heeds_names = True``: selectors are then told names too, and names that
+    are strange to the task are noted. Neither is part of this protocol, since most fusions have none.
     """
 
     def fit(

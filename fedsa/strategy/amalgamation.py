@@ -20,7 +20,7 @@ from torch import nn
 from fedsa.errors import AllTeachersGone
 from fedsa.fusion.base import Fusion, Stage
 from fedsa.fusion.names import strangers
-from fedsa.problem import Problem
+from fedsa.problem import Answers, Problem
 from fedsa.runs.checkpoint import Checkpoints
 from fedsa.runs.memory import Memory
 from fedsa.scenario import Scenario
@@ -283,12 +283,16 @@ class Amalgamation(Strategy):
         """Whether what teachers call their classes counts: in selection as in the fusion."""
         return bool(getattr(self.fusion, "heeds_names", False))
 
+    def response_answers(self) -> Answers:
+        """Return what a selector is told of the answers that are kept: names only if they count."""
+        answers = self.inquiry.response_answers()
+        return answers if self.heeds_names else answers.nameless()
+
     def _evidence(self, round_: int, close: dict[str, float]) -> Evidence:
         """Put together what is known; who answered before counts, in reach now or not."""
         memory = self.memory
         assert memory.student_answers is not None
-        answers = self.inquiry.response_answers().among(memory.marks)
-        answers = answers if self.heeds_names else answers.nameless()
+        answers = self.response_answers().among(memory.marks)
         return Evidence(
             problem=self.problem,
             round=round_,

@@ -70,8 +70,7 @@ def evidence(strategy: Amalgamation) -> Evidence:
     if student is None:  # before the first look nothing is known of the student
         even = torch.zeros(len(problem.transfer), problem.task.outputs)
         student = problem.task.answer(even)
-    told = strategy.inquiry.response_answers()
-    told = told if strategy.heeds_names else told.nameless()
+    told = strategy.response_answers()
     known = tuple(name for name in told if bool(told.asked(name).any()))
     return Evidence(problem, memory.round, strategy.rounds, known, {}, told, student)
 

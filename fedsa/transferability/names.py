@@ -54,14 +54,8 @@ class Named:
     """The teachers whose names count, and what they say under them.
 
     Left out are those without a name of the task, and those whose names are likelier to mislead
-    than to mean what they say (:func:`borne_out`).
-
-    Parameters
-    ----------
-    problem : Problem
-        A classification and its labels.
-    answers : Answers
-        The teachers' answers, with the names that they tell.
+    than to mean what they say (:func:`borne_out`). Made of what :func:`told_by_name` is given, for
+    whoever asks by several weights.
     """
 
     def __init__(self, problem: Problem, answers: Answers) -> None:
