@@ -68,7 +68,7 @@ class Fusion(Protocol):
     says so by a class attribute ``one_shot = True``: the strategy then runs a single round, in
     which every selected teacher is asked about the whole transfer set. One that reads what teachers
     call their classes has ``heeds_names = True``: selectors are then told names too, and names that
-    are strange to the task are noted. Neither is part of this protocol, since most fusions have none.
+    are strange to the task are noted. Neither is part of this protocol, since most have none.
     """
 
     def fit(
