@@ -27,6 +27,10 @@ Show = Annotated[bool, typer.Option("--show", help="Run nothing, only tell what 
 Keep = Annotated[
     bool, typer.Option("--keep", help="Keep results that were made with other code, too.")
 ]
+Alone = Annotated[
+    bool,
+    typer.Option("--alone", help="Run strategies without the baselines; these stay as they are."),
+]
 
 
 @app.command()
@@ -38,6 +42,7 @@ def table(
     overrides: Overrides = None,
     show: Show = False,
     keep: Keep = False,
+    alone: Alone = False,
 ) -> None:
     """Make a result table: run the cells that are missing, write NAME.md and NAME.json.
 
@@ -45,7 +50,8 @@ def table(
 
     A cell is one scenario with one strategy and one seed. It counts as done when it was run to
     its end with the code and data that there are now; so the command can be stopped at any time
-    and given again, and goes on with a cell that was cut short.
+    and given again, and goes on with a cell that was cut short. Baselines take most of the time:
+    after a change that touches none of them, --alone runs only what stands beside them.
     """
     from fedsa.tables.definition import find, kind_of, known, load, title_of
 
@@ -56,6 +62,8 @@ def table(
     if (kind := kind_of(find(name))) in ("selection", "few-shot"):
         from fedsa.cli import measured_table
 
+        if alone:
+            raise RunError(f"--alone is for tables of runs; '{name}' has none: leave it out.")
         more = overrides or []
         _show(measured_table.make(kind, name, find(name), out, seeds, only, more, show, keep))
         return
@@ -66,7 +74,7 @@ def table(
     changes = [part for change in overrides or [] for part in ("--set", change)]
     wanted = seeds or chosen.options.seeds
     command = shlex.join(["fedsa", "table", name, "--seeds", wanted, *changes])
-    making = Making(chosen, numbers(wanted), out, command)
+    making = Making(chosen, numbers(wanted), out, command, alone)
     failed: list[str] = []
     if not any(_named(cell, only) for cell in chosen.cells):
         names = "; ".join(cell.name for cell in chosen.cells[:3])
@@ -111,7 +119,7 @@ def _run(making: Making, only: str, keep: bool) -> list[str]:
             markup=False,
         )
         try:
-            folder = run_one(scenario, making.folder(cell, scenario), console)
+            folder = run_one(making.to_run(scenario), making.folder(cell, scenario), console)
         except FedsaError as error:
             failed.append(f"{cell.name}, {scenario.strategy}, seed {scenario.seed}: {error}")
             console.print(f"  failed: {error}", highlight=False, markup=False)

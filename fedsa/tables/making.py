@@ -13,9 +13,10 @@ from fedsa.scenario import Scenario
 from fedsa.tables import code
 from fedsa.tables.cells import Cell, key
 from fedsa.tables.definition import Table
+from fedsa.tables.earlier import BASELINES, current, with_earlier
 from fedsa.tables.markdown import markdown
 from fedsa.tables.results import document, results
-from fedsa.tables.store import Store
+from fedsa.tables.store import Record, Store
 
 
 class Making:
@@ -31,10 +32,19 @@ class Making:
         Gets ``NAME.md``, ``NAME.json``, and in ``NAME/`` the runs and their results.
     command : str
         By which the table is made, to be told.
+    alone : bool
+        Whether strategies are run without their baselines, beside those of earlier results.
     """
 
-    def __init__(self, table: Table, seeds: Sequence[int], out: Path, command: str = "") -> None:
-        self.table, self.seeds, self.out = table, seeds, out
+    def __init__(
+        self,
+        table: Table,
+        seeds: Sequence[int],
+        out: Path,
+        command: str = "",
+        alone: bool = False,
+    ) -> None:
+        self.table, self.seeds, self.out, self.alone = table, seeds, out, alone
         self._command = command or f"fedsa table {table.name}"
         published = app_root() / "simulations" / "results" / f"{table.name}.json"
         self._store = Store(out / table.name / "results", published)
@@ -60,20 +70,31 @@ class Making:
         """Yield what has no result; with ``keep``, one of other code counts too."""
         known = self._store.all()
         for cell, run, name, now in self._runs:
-            if name not in known or (not keep and known[name]["code"] != now):
+            if not self._counts(known.get(name), now, keep):
                 yield cell, run
+
+    def _counts(self, record: Record | None, now: str, keep: bool) -> bool:
+        if record is None or not (self.alone or record.get(BASELINES) != {}):
+            return False
+        return keep or (record["code"] == now and (self.alone or current(record, now)))
+
+    def to_run(self, run: Scenario) -> Scenario:
+        """Return what is run for a result: the scenario, or its strategy alone."""
+        return run.model_copy(update={"baselines": ()}) if self.alone else run
 
     def folder(self, cell: Cell, run: Scenario) -> Path:
         """Return where a run goes: a place of its own for what is run and by what code."""
-        name = f"{cell.slug}-seed{run.seed}-{key(run)[:8]}-{code.digest(run)[:6]}"
+        name = f"{cell.slug}-seed{run.seed}-{key(self.to_run(run))[:8]}-{code.digest(run)[:6]}"
         return self.out / self.table.name / "runs" / name
 
     def keep(self, run: Scenario, folder: Path) -> None:
         """Keep the result of a run that has finished."""
         told = RunFolder(folder).events("baseline")
         moved = {event["name"]: event["bytes"] for event in told if "bytes" in event}
-        made = {"moved": moved, "code": code.digest(run), **code.circumstances()}
-        self._store.put(run, read_run(folder), made)
+        found, made = read_run(folder), {"moved": moved}
+        if self.alone and run.baselines:
+            found, made = with_earlier(found, self._store.all().get(key(run)), run.baselines)
+        self._store.put(run, found, {**made, "code": code.digest(run), **code.circumstances()})
 
     def write(self) -> Path:
         """Write the table as it stands and return its page."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
 from fedsa.runs.compare import figure
 from fedsa.tables.definition import Part, Table
+from fedsa.tables.earlier import BASELINES
 from fedsa.tables.made import made_with
 from fedsa.tables.results import (
     Result,
@@ -20,6 +21,13 @@ from fedsa.tables.results import (
 
 MISSING = "not run"
 _COSTS = (("queries", "queries", 1, 0), ("bytes", "MB", 1e-6, 1), ("seconds", "seconds", 1, 0))
+_MARKS: dict[str, tuple[Callable[[Result], bool], str]] = {
+    "†": (lambda one: one.old > 0, "made with other code or data than this checkout has."),
+    "‡": (
+        lambda one: one.alone,
+        "run alone, and so in fewer seconds, beside baselines of earlier code, if of any.",
+    ),
+}
 
 
 def markdown(table: Table, seeds: Sequence[int], found: Sequence[Result], command: str) -> str:
@@ -104,10 +112,15 @@ def _grid(
     for name in names:
         if any(accounts := [moved(result, name) for result in columns]):
             lines.append(_row(f"MB of {name}", [figure(one, 1e-6, 1) for one in accounts]))
-    counts = [f"{len(r.seeds)} of {len(seeds)}" + (" †" if r.old else "") for r in columns]
+    marks = [[mark for mark, (holds, _) in _MARKS.items() if holds(one)] for one in columns]
+    counts = [
+        " ".join([f"{len(one.seeds)} of {len(seeds)}", *own])
+        for one, own in zip(columns, marks, strict=True)
+    ]
     lines.append(_row("seeds", counts))
-    if any(result.old for result in columns):
-        lines += ["", "† made with other code or data than this checkout has."]
+    for mark, (_, text) in _MARKS.items():
+        if any(mark in own for own in marks):
+            lines += ["", f"{mark} {text}"]
     return lines
 
 
@@ -156,7 +169,9 @@ def _made(found: Iterable[Result]) -> list[str]:
     runs = records(found)
     if not runs:
         return ["Nothing was run yet."]
-    return ["## Made with", "", *made_with(runs, "run")]
+    earlier = [record[BASELINES] for record in runs if record.get(BASELINES)]
+    lines = [*made_with(runs, "run"), *made_with(earlier, "run", "baselines of ")]
+    return ["## Made with", "", *lines]
 
 
 def _row(first: str, cells: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from fedsa.runs.finished import Run
 from fedsa.runs.intervals import Interval, interval
 from fedsa.tables.cells import Cell, key
 from fedsa.tables.definition import Table
+from fedsa.tables.earlier import BASELINES
 from fedsa.tables.store import Record, run_of
 
 
@@ -39,6 +40,11 @@ class Result:
     def seeds(self) -> tuple[int, ...]:
         """Seeds with a result of any strategy."""
         return tuple(sorted({record["seed"] for record in self.records}))
+
+    @property
+    def alone(self) -> bool:
+        """Whether the strategy of some runs was run without its baselines."""
+        return any(BASELINES in record for record in self.records)
 
 
 @dataclass(frozen=True)

@@ -89,12 +89,25 @@ def test_only_what_is_missing_is_run(fedsa: Fedsa, tiny: Path, ran: list[Scenari
     assert "--set student.steps=41" in Path("out/table.md").read_text()
 
 
+def test_strategies_alone_have_no_baselines(fedsa: Fedsa, tiny: Path, ran: list[Scenario]) -> None:
+    given = ("table", tiny, "--only", "few*", "--seeds", "1", "--out", "out")
+    for option, baselines in (("--alone", ()), ("--alone", None), ("--show", None)):
+        del ran[:]
+        code, said = fedsa(*given, option)
+        assert code == 0 and [run.baselines for run in ran] == ([()] if baselines == () else [])
+    assert "| seeds | 1 of 1 ‡ | 0 of 1 |" in said
+    code, said = fedsa(*given)  # what is lacking is run in its turn
+    assert code == 0 and [run.baselines for run in ran] == [("scratch", "supervised")]
+    assert "| seeds | 1 of 1 | 0 of 1 |" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["nothing"], "No table called 'nothing'"),
         (["single-task", "--seeds", "x"], "--seeds x: write seeds as"),
         (["single-task", "--set", "task.item=3"], "task.item: there is no such key"),
+        (["few-shot", "--alone"], "--alone is for tables of runs"),
     ],
 )
 def test_faults_are_sentences(fedsa: Fedsa, arguments: list[Any], sentence: str) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from fedsa.errors import RunError
+from fedsa.runs.finished import Run
 from fedsa.scenario import Scenario
 from fedsa.tables import code
+from fedsa.tables.cells import key
 from fedsa.tables.definition import load
 from fedsa.tables.making import Making
 from fedsa.tables.results import methods, results, standings, unbeaten
@@ -159,3 +161,56 @@ def test_a_broken_result_is_named(small: Path, tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(RunError, match=f"'{path}' cannot be read"):
         making.write()
+
+
+def test_a_strategy_run_alone_stays_beside_earlier_baselines(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making = filled(small, tmp_path / "out", (0, 1))
+    before = making._store.all()
+    monkeypatch.setattr(code, "digest", lambda _: "other")
+    alone = Making(load(small), (0, 1), tmp_path / "out", alone=True)
+    assert len(list(alone.missing())) == alone.total == 16
+    cell, run = next(alone.missing())
+    assert alone.to_run(run).baselines == () and making.to_run(run) == run
+    assert alone.folder(cell, run) != making.folder(cell, run)
+
+    def read(folder: Path) -> Run:
+        return measured(alone.to_run(run), 0.95)
+
+    monkeypatch.setattr("fedsa.tables.making.read_run", read)
+    alone.keep(run, tmp_path)
+    record = alone._store.all()[key(run)]
+    earlier = before[key(run)]
+    assert record["metrics"] == {**earlier["metrics"], "student": 0.95}
+    assert record["moved"] == earlier["moved"] and record["code"] == "other"
+    assert record["baselines"] == {
+        name: earlier[name] for name in ("code", "commit", "versions", "machine")
+    }
+    # Alone it is done; with its baselines it is not, unless other code counts.
+    names = {key(one) for _, one in alone.missing()}
+    whole = Making(load(small), (0, 1), tmp_path / "out")
+    assert key(run) not in names and key(run) in {key(one) for _, one in whole.missing()}
+    assert key(run) not in {key(one) for _, one in whole.missing(keep=True)}
+    page = alone.write().read_text()
+    assert "| seeds | 2 of 2 † ‡ | 1 of 2 † |" in page and "‡ run alone" in page
+    assert "- baselines of 1 run: fedsa " in page
+    # Run alone a second time, it is still told what the baselines were made with.
+    alone.keep(run, tmp_path)
+    assert alone._store.all()[key(run)]["baselines"] == record["baselines"]
+
+
+def test_a_strategy_run_alone_lacks_baselines_that_nobody_trained(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = Making(load(small), (0,), tmp_path / "out", alone=True)
+    _, run = next(alone.missing())
+    monkeypatch.setattr("fedsa.tables.making.read_run", lambda _: measured(alone.to_run(run), 0.95))
+    alone.keep(run, tmp_path)
+    record = alone._store.all()[key(run)]
+    assert record["metrics"] == {"student": 0.95} and record["baselines"] == {}
+    assert key(run) not in {key(one) for _, one in alone.missing()}
+    whole = Making(load(small), (0,), tmp_path / "out")
+    for keep in (False, True):
+        assert key(run) in {key(one) for _, one in whole.missing(keep)}
+    assert "| seeds | 1 of 1 ‡ | 0 of 1 |" in alone.write().read_text()
