@@ -138,7 +138,7 @@ class FusionOptions(Options):
     """How much of a belief about an item comes from items that are answered alike; more, and of
     items that look alike, where the look tells more than all answers or all names are strange."""
     adapt_share: Share = 0.75
-    """Share of the steps spent on end-to-end adaptation to the labelled items."""
+    """Share of the steps that come after the task has joined, on end-to-end adaptation."""
 
 
 class CertificateOptions(Options):
@@ -157,8 +157,9 @@ class FederationOptions(Options):
     timeout: Annotated[float, Field(gt=0.0)] = 300.0
     """Seconds without any reply after which the questions still open count as lost."""
     round_deadline: Annotated[float, Field(gt=0.0)] | None = None
-    """Seconds to wait for the replies of one batch of questions (unset: as ``timeout``). Who is
-    later is not asked again in the round; what it answers is kept for the next."""
+    """Seconds to wait for the replies of one batch of questions (unset: as long as they come, see
+    ``timeout``). Who is later is not asked again in the round; what it answers is kept for the
+    next."""
     ahead: bool | None = None
     """Ask the selected about the items of later rounds too, in one message, where their budget
     allows it. Unset: only teachers with terms, as those of institutions have. The student is the

@@ -108,9 +108,10 @@ def check(names: Sequence[str], several: bool = False, complete: bool = True) ->
 class Baselines:
     """Trains baselines beside the run, on the cores that the run leaves free.
 
-    Each gets the run's labels, items, trunk and steps; all but scratch get teachers' answers, by
-    default of every teacher on the whole transfer set, which the run's own account does not hold.
-    ``supervised`` alone sees more: it learns from the labels of all items, without teachers.
+    Each gets the run's labels, items, trunk and steps; all but those in ``ALONE`` get teachers'
+    answers, by default of every teacher on the whole transfer set, which the run's own account
+    does not hold. ``supervised``, which learns from the labels of all items, and those in ``OPEN``
+    see more than the run.
 
     Parameters
     ----------

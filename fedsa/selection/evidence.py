@@ -7,11 +7,14 @@ score is the product of two figures, each on a scale where 1 is a good teacher o
 * strength: the mean over layers of information, each as a share of the standard (the mean of the
   better half of the pool). Held-out information and LEEP count the more, the more labels there
   are; mutual information with the student, which needs no labels, has the rest. Looks
-  enter by rank with a small part; they decide alone when nothing has been answered yet;
+  enter by rank with three tenths; they decide alone when nothing has been answered yet;
 * gate: 1 for a teacher that betters what untrained eyes tell of held-out labels, 0 for one
   that does not, with a ramp between, once some teacher's gain is above its standard error. Each
   counts as it is, noisy as it may be with six labels a class: who is left out by mistake takes
   classes along, and who is let in by mistake is hardly heard by the fusion.
+
+Under the policy ``adaptive``, who says by name what the others do not is let in after that
+(:mod:`fedsa.selection.complement`).
 """
 
 from __future__ import annotations
