@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from copy import deepcopy
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -153,9 +154,10 @@ class Baselines:
             self._executor = ProcessPoolExecutor(
                 workers, get_context("spawn"), initializer=go_with, initargs=(os.getpid(),)
             )
-        # The executor packs its jobs in a thread of its own, while the run goes on with the problem
-        # and fills in what that has not computed yet: the jobs get a copy that nobody touches.
-        problem = replace(self.problem)
+        # The executor packs its jobs in a thread of its own, while the run goes on, and moves
+        # their tensors to shared memory for that, which frees what they lay in: whoever reads them
+        # meanwhile reads what is no longer theirs. So the jobs get copies that nobody touches.
+        problem, told, test = deepcopy((self.problem, answers, self.test))
         weights = {teacher: 1.0 / len(answers) for teacher in answers}
         for name in names:
             own = weights
@@ -167,27 +169,33 @@ class Baselines:
                 each = [dict(selector.select(part).weights) for _, part in evidence.parts()]
                 options = self.scenario.fusion
                 self._jobs[name] = self._executor.submit(
-                    _train_each, problem, answers, each, self.test, threads, options
+                    _train_each, problem, told, each, test, threads, options
                 )
                 continue
             if name in OPEN:
                 self._jobs[name] = self._executor.submit(
-                    _train_open, name, problem, self.scenario, own, self.test, threads
+                    _train_open, name, problem, self.scenario, own, test, threads
                 )
                 continue
-            given = problem
+            given, own_problem = problem, self.problem
             if name == "supervised":
-                everything = torch.arange(len(self.truth))
-                given = replace(problem, labelled=everything, labels=self.truth)
-            if name in TEACHERLESS and (where := known_baselines.place(name, given, self.test)):
+                given, own_problem = self._told_all(given), self._told_all(own_problem)
+            if name in TEACHERLESS and (
+                where := known_baselines.place(name, own_problem, self.test)
+            ):
                 if (metric := known_baselines.read(where)) is not None:
                     self._jobs[name] = Future()
                     self._jobs[name].set_result(Measured(metric))
                     continue
                 self._places[name] = where
             self._jobs[name] = self._executor.submit(
-                _train, FUSED[name], given, answers, own, self.test, threads
+                _train, FUSED[name], given, told, own, test, threads
             )
+
+    def _told_all(self, problem: Problem) -> Problem:
+        """Return the problem as it is for one who knows the labels of all items."""
+        everything = torch.arange(len(self.truth))
+        return replace(problem, labelled=everything, labels=self.truth.clone())
 
     def finished(self) -> Iterator[tuple[str, Measured]]:
         """Wait for each baseline in turn and yield it with what was measured, once."""

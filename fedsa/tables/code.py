@@ -43,6 +43,8 @@ APART = (
 )
 """What of the library starts runs, shows results or serves real institutions, or measures outside
 runs: no figure of a simulation depends on it (but for teachers with a policy)."""
+BESIDE = ("runs/baselines.py", "runs/beside.py", "runs/known_baselines.py", "whitebox")
+"""What trains baselines, on which the strategy that they run beside does not depend."""
 OF_SEVERAL = ("fusion/heads.py", "task/several.py", "task/values.py")
 """What only a task of several heads, or a teacher of another kind than classes, is served by."""
 
@@ -72,6 +74,11 @@ def digest(scenario: Scenario, apart: tuple[str, ...] = APART) -> str:
     ]
     text += "".join(kind.source(name) for kind, name in named)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def strategy_digest(scenario: Scenario) -> str:
+    """Return the digest of what a run's strategy depends on, whatever baselines run beside it."""
+    return digest(scenario, (*APART, *BESIDE))
 
 
 def circumstances() -> dict[str, Any]:

@@ -10,8 +10,9 @@ from fedsa.runs.finished import Run
 from fedsa.tables.store import Record
 
 BASELINES = "baselines"
-"""In the record of a strategy that was run alone: what its baselines were made with; empty where
-they were not trained yet."""
+"""In a record: what its baselines were made with; empty where they were not trained yet."""
+ALONE = "alone"
+"""In the record of a strategy that was run without its baselines."""
 _MADE = ("code", "commit", "versions", "machine")
 
 
@@ -36,22 +37,30 @@ def with_earlier(
     Returns
     -------
     tuple[Run, dict[str, Any]]
-        The run with their metrics, and what goes into its record: ``baselines``, what they were
-        made with, and ``moved``, their own bytes.
+        The run with their metrics, and what goes into its record: ``alone``; ``baselines``, what
+        these were made with; and ``moved``, their own bytes.
     """
     if record is None or not set(baselines) <= record["metrics"].keys():
-        return run, {BASELINES: {}, "moved": {}}
+        return run, {ALONE: True, BASELINES: {}, "moved": {}}
     heads = {name: own for name, own in record.get("heads", {}).items() if name in baselines}
     found = replace(
         run,
         metrics={**run.metrics, **{name: record["metrics"][name] for name in baselines}},
         heads={**run.heads, **heads},
     )
+    # A record of before this was told has one code for both.
     made = record.get(BASELINES) or {name: record[name] for name in _MADE}
-    return found, {BASELINES: made, "moved": record.get("moved", {})}
+    return found, {ALONE: True, BASELINES: made, "moved": record.get("moved", {})}
 
 
 def current(record: Mapping[str, Any], now: str) -> bool:
-    """Return whether a result's baselines were made with the code that there is ``now``."""
-    made = record.get(BASELINES)
-    return made is None or made.get("code") == now
+    """Return whether a result's baselines, if any, were made with the code that there is ``now``.
+
+    Parameters
+    ----------
+    record : Mapping[str, Any]
+        The result.
+    now : str
+        Digest of what the whole run would be made with.
+    """
+    return BASELINES not in record or record[BASELINES].get("code") == now

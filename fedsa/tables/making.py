@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from fedsa.app_folder import app_root
 from fedsa.runs.finished import read_run
@@ -17,6 +18,16 @@ from fedsa.tables.earlier import BASELINES, current, with_earlier
 from fedsa.tables.markdown import markdown
 from fedsa.tables.results import document, results
 from fedsa.tables.store import Record, Store
+
+
+class _Wanted(NamedTuple):
+    """A run of the table; digests of what its strategy, and the whole of it, depend on."""
+
+    cell: Cell
+    run: Scenario
+    key: str
+    code: str
+    whole: str
 
 
 class Making:
@@ -50,8 +61,8 @@ class Making:
         self._store = Store(out / table.name / "results", published)
 
     @cached_property
-    def _runs(self) -> list[tuple[Cell, Scenario, str, str]]:
-        """Every run with its key and the digest of what it would be made with now."""
+    def _runs(self) -> list[_Wanted]:
+        """Every run, and what it would be made with now."""
         strategies = self.table.options.strategies
         every = (
             (cell, cell.run(strategies, strategy, seed))
@@ -59,7 +70,10 @@ class Making:
             for seed in self.seeds
             for strategy in strategies
         )
-        return [(cell, run, key(run), code.digest(run)) for cell, run in every]
+        return [
+            _Wanted(cell, run, key(run), code.strategy_digest(run), code.digest(run))
+            for cell, run in every
+        ]
 
     @property
     def total(self) -> int:
@@ -69,14 +83,15 @@ class Making:
     def missing(self, keep: bool = False) -> Iterator[tuple[Cell, Scenario]]:
         """Yield what has no result; with ``keep``, one of other code counts too."""
         known = self._store.all()
-        for cell, run, name, now in self._runs:
-            if not self._counts(known.get(name), now, keep):
-                yield cell, run
+        for one in self._runs:
+            if not self._counts(known.get(one.key), one, keep):
+                yield one.cell, one.run
 
-    def _counts(self, record: Record | None, now: str, keep: bool) -> bool:
+    def _counts(self, record: Record | None, one: _Wanted, keep: bool) -> bool:
         if record is None or not (self.alone or record.get(BASELINES) != {}):
             return False
-        return keep or (record["code"] == now and (self.alone or current(record, now)))
+        beside = self.alone or current(record, one.whole)
+        return keep or (record["code"] == one.code and beside)
 
     def to_run(self, run: Scenario) -> Scenario:
         """Return what is run for a result: the scenario, or its strategy alone."""
@@ -84,21 +99,26 @@ class Making:
 
     def folder(self, cell: Cell, run: Scenario) -> Path:
         """Return where a run goes: a place of its own for what is run and by what code."""
-        name = f"{cell.slug}-seed{run.seed}-{key(self.to_run(run))[:8]}-{code.digest(run)[:6]}"
+        alone = self.to_run(run)
+        made = code.strategy_digest(run) if self.alone else code.digest(run)
+        name = f"{cell.slug}-seed{run.seed}-{key(alone)[:8]}-{made[:6]}"
         return self.out / self.table.name / "runs" / name
 
     def keep(self, run: Scenario, folder: Path) -> None:
         """Keep the result of a run that has finished."""
         told = RunFolder(folder).events("baseline")
         moved = {event["name"]: event["bytes"] for event in told if "bytes" in event}
-        found, made = read_run(folder), {"moved": moved}
+        now = code.circumstances()
+        found, made = read_run(folder), dict[str, Any](moved=moved)
         if self.alone and run.baselines:
             found, made = with_earlier(found, self._store.all().get(key(run)), run.baselines)
-        self._store.put(run, found, {**made, "code": code.digest(run), **code.circumstances()})
+        elif run.baselines:
+            made[BASELINES] = {"code": code.digest(run), **now}
+        self._store.put(run, found, {**made, "code": code.strategy_digest(run), **now})
 
     def write(self) -> Path:
         """Write the table as it stands and return its page."""
-        now = {name: digest for _, _, name, digest in self._runs}
+        now = {one.key: one.code for one in self._runs}
         found = results(self.table, self.seeds, self._store.all(), now)
         self.out.mkdir(parents=True, exist_ok=True)
         page = self.out / f"{self.table.name}.md"

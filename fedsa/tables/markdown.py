@@ -7,7 +7,7 @@ from itertools import groupby
 
 from fedsa.runs.compare import figure
 from fedsa.tables.definition import Part, Table
-from fedsa.tables.earlier import BASELINES
+from fedsa.tables.earlier import ALONE, BASELINES
 from fedsa.tables.made import made_with
 from fedsa.tables.results import (
     Result,
@@ -169,7 +169,7 @@ def _made(found: Iterable[Result]) -> list[str]:
     runs = records(found)
     if not runs:
         return ["Nothing was run yet."]
-    earlier = [record[BASELINES] for record in runs if record.get(BASELINES)]
+    earlier = [one[BASELINES] for one in runs if one.get(ALONE) and one[BASELINES]]
     lines = [*made_with(runs, "run"), *made_with(earlier, "run", "baselines of ")]
     return ["## Made with", "", *lines]
 

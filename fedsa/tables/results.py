@@ -11,7 +11,7 @@ from fedsa.runs.finished import Run
 from fedsa.runs.intervals import Interval, interval
 from fedsa.tables.cells import Cell, key
 from fedsa.tables.definition import Table
-from fedsa.tables.earlier import BASELINES
+from fedsa.tables.earlier import ALONE
 from fedsa.tables.store import Record, run_of
 
 
@@ -44,7 +44,7 @@ class Result:
     @property
     def alone(self) -> bool:
         """Whether the strategy of some runs was run without its baselines."""
-        return any(BASELINES in record for record in self.records)
+        return any(record.get(ALONE) for record in self.records)
 
 
 @dataclass(frozen=True)

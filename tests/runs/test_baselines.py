@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from functools import partial
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import pytest
@@ -66,6 +67,23 @@ def test_the_run_does_not_touch_what_a_job_is_packed_from(problem: Problem) -> N
     assert problem.inputs.shape == (40, 64)  # the run goes on, and keeps what it computes
     after = [dict(vars(value)) for value in recorder.jobs[0] if isinstance(value, Problem)]
     assert len(before) == 1 and before[0].keys() == after[0].keys()
+
+
+def test_packing_a_job_moves_no_tensor_that_the_run_reads(problem: Problem) -> None:
+    truth = torch.zeros(40, dtype=torch.long)
+    test = (torch.zeros(1, 64), torch.zeros(1, dtype=torch.long))
+    answers = Answers({"a": torch.full((40, 3), 1 / 3)})
+    scenario = parse({"name": "x", "task": {"data": "digits-table"}})
+    recorder = _Recorder()
+    with Baselines(problem, test, truth, scenario) as baselines:
+        baselines._executor = recorder  # type: ignore[assignment]
+        baselines.begin(["stacking", "supervised"], answers, None)
+    for job in recorder.jobs:  # as the pool of workers does it, in a thread of its own
+        ForkingPickler.dumps(job)
+    read = (problem.labelled, problem.labels, problem.probe, *test, truth, answers["a"])
+    assert len(recorder.jobs) == 2 and not any(tensor.is_shared() for tensor in read)
+    given = next(value for value in recorder.jobs[0] if isinstance(value, Problem))
+    assert given.labels.is_shared()  # so packing does move what it packs
 
 
 def test_nobody_but_supervised_gets_the_labels_of_all_items(problem: Problem) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fedsa import sources
 from fedsa.scenario import parse
-from fedsa.tables.code import circumstances, digest
+from fedsa.tables.code import circumstances, digest, strategy_digest
 
 
 def test_a_persons_own_data_are_part_of_it(tmp_path: Path) -> None:
@@ -57,6 +58,32 @@ def test_a_persons_own_code_is_part_of_it(
         file.write_text(source)
         found.append(digest(scenario))
     assert found[0] == found[1] != found[2]
+
+
+def test_what_trains_baselines_is_no_part_of_the_strategys_digest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scenario = parse({"name": "x", "task": {"data": "digits-table"}})
+    before = digest(scenario), strategy_digest(scenario)
+    known = sources.meaning
+
+    def changed(where: str) -> tuple[str, str]:
+        """The digests, had a file of that name another meaning."""
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                sources, "_meaning_of", lambda p: f"{p.name == where}{known(p.read_text('utf-8'))}"
+            )
+            for each in (sources.sources, sources.parts):
+                each.cache_clear()
+            found = digest(scenario), strategy_digest(scenario)
+        for each in (sources.sources, sources.parts):
+            each.cache_clear()
+        return found
+
+    nowhere, fusion, baselines = map(changed, ("", "prototypes.py", "baselines.py"))
+    assert nowhere[0] != fusion[0] and nowhere[1] != fusion[1]
+    assert nowhere[0] != baselines[0] and nowhere[1] == baselines[1]
+    assert before == (digest(scenario), strategy_digest(scenario))
 
 
 def test_circumstances_name_versions_and_machine() -> None:
