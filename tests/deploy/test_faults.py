@@ -89,6 +89,7 @@ def test_a_run_outlives_what_breaks_at_institutions(
         filling = _fill(onnx.records / "records")
         federation.network.cut("torch")
         time.sleep(CUT)
+        starting.wait(timeout=120)  # rounds take their time while a reply is missing
         federation.network.mend("torch")
         reached(folder, process, 1, event="round", round=spoilt)
         filling.unlink()
