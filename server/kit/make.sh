@@ -6,14 +6,14 @@ shift 2
 umask 077
 mkdir -p "$dir/keys" "$dir/flower"
 dir=$(cd "$dir" && pwd)
-# The SuperLink itself starts runs, over the loopback.
+# Runs are submitted and started over the loopback: to others the SuperLink answers nodes alone.
 fedsa deploy certificates "$dir/keys" "${@/#/--host=}" --host localhost --host 127.0.0.1
 cat > "$dir/flower/config.toml" <<TOML
 [superlink]
 default = "real"
 
 [superlink.real]
-address = "$1:$port"
+address = "127.0.0.1:$port"
 root-certificates = "$dir/keys/ca.crt"
 TOML
 echo "next: export FLWR_HOME=$dir/flower"
