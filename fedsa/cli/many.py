@@ -84,4 +84,4 @@ def numbers(text: str) -> list[int]:
         raise ScenarioError([f"--seeds {text}: write seeds as in 0,1,2 or 0-4."]) from None
     if not found:
         raise RunError(f"--seeds {text} names no seed: write seeds as in 0,1,2 or 0-4.")
-    return found
+    return list(dict.fromkeys(found))  # one that is named twice is no second measurement

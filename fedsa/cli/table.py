@@ -13,9 +13,10 @@ import typer
 
 from fedsa.cli.commands import Overrides, console
 from fedsa.cli.main import app
-from fedsa.errors import FedsaError, RunError
+from fedsa.errors import FedsaError, RunError, ScenarioError
 
 if TYPE_CHECKING:
+    from fedsa.scenario import Scenario
     from fedsa.tables.cells import Cell
     from fedsa.tables.making import Making
 
@@ -99,11 +100,44 @@ def _show(page: Path) -> None:
     console.print(f"written: {page}, {page.with_suffix('.json')}", highlight=False)
 
 
+def _check(todo: list[tuple[Cell, Scenario]]) -> None:
+    """Refuse a table before anything runs if a cell names what there is not."""
+    from fedsa.cli.checks import check_plugins
+
+    unlike = {_names(scenario): (cell, scenario) for cell, scenario in reversed(todo)}
+    faults: dict[str, str] = {}
+    with console.status("looking up what the cells name"):
+        for cell, scenario in reversed(unlike.values()):
+            try:
+                check_plugins(scenario)
+            except FedsaError as error:
+                for line in str(error).splitlines():
+                    faults.setdefault(line, f"cell '{cell.name}': {line}")
+    if faults:
+        raise ScenarioError(list(faults.values()))
+
+
+def _names(scenario: Scenario) -> str:
+    """Return what of a scenario has to be looked up; many cells of a table have it in common."""
+    every = {(teacher.model, teacher.data, teacher.file) for teacher in scenario.teachers}
+    own = (scenario.strategy, scenario.selection, scenario.fusion, scenario.saliency.method)
+    return repr(
+        (
+            *own,
+            scenario.baselines,
+            scenario.student.model,
+            scenario.task.data,
+            sorted(every, key=repr),
+        )
+    )
+
+
 def _run(making: Making, only: str, keep: bool) -> list[str]:
     """Run what is missing, one after the other; return what failed, with its reason."""
     from fedsa.cli.many import run_one
 
     todo = [(cell, scenario) for cell, scenario in making.missing(keep) if _named(cell, only)]
+    _check([(cell, making.to_run(scenario)) for cell, scenario in todo])
     whole, failed, begin = making.total, [], time.monotonic()
     for place, (cell, scenario) in enumerate(todo):
         gone = time.monotonic() - begin

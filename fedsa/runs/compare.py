@@ -151,6 +151,7 @@ def _check_alike(runs: Sequence[Run]) -> None:
     """Refuse comparisons that would not be between like and like."""
     seen: dict[tuple[str, str, int], Run] = {}
     first: dict[str, Run] = {}
+    same: dict[tuple[str, str], Run] = {}
     for run in runs:
         if run.key in seen:
             raise RunError(
@@ -165,6 +166,15 @@ def _check_alike(runs: Sequence[Run]) -> None:
                 f"'{other.folder}' and '{run.folder}' are runs of scenario {run.scenario} but "
                 f"differ in {', '.join(differ)}, so their results cannot be compared: give their "
                 "scenarios different names, or run one of them again."
+            )
+        other = same.setdefault((run.scenario, run.strategy), run)
+        parts = sorted({*run.options, *other.options})
+        differ = [part for part in parts if run.options.get(part) != other.options.get(part)]
+        if differ:
+            raise RunError(
+                f"'{other.folder}' and '{run.folder}' are runs of strategy {run.strategy} but "
+                f"differ in {', '.join(differ)}, so they are no seeds of one thing: give their "
+                "scenarios different names, or leave one of them out."
             )
 
 

@@ -13,6 +13,8 @@ from fedsa.errors import RunError
 
 ALIKE = ("task", "student", "teachers", "rounds")
 """Sections of a scenario that must be equal for two runs to be comparable."""
+OF_A_RUN = ("seed", "baselines", "threads", "federation")
+"""What may differ between the seeds of one strategy: all else is what is averaged over them."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Run:
         Those parts of the scenario that must be alike for a comparison.
     heads : Mapping[str, Mapping[str, float]]
         Of a task with several heads: the same metrics of each head, by method.
+    options : Mapping[str, Any]
+        Those parts that must be alike for an average over seeds of one strategy.
     """
 
     folder: Path
@@ -44,6 +48,7 @@ class Run:
     bytes: float | None
     setting: Mapping[str, Any]
     heads: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -87,6 +92,7 @@ def read_run(folder: Path) -> Run:
                 name: {head: _finite(value) for head, value in own.items()}
                 for name, own in (summary.get("heads") or {}).items()
             },
+            options={part: own for part, own in setting.items() if part not in OF_A_RUN},
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(

@@ -251,6 +251,10 @@ def _faults(options: TableOptions) -> list[str]:
     faults = [
         f"axes.{axis}: it has no settings." for axis, found in options.axes.items() if not found
     ]
+    if options.heads and "head" in options.axes:
+        faults.append(
+            "axes.head: the columns of a table with heads are called so: rename the axis."
+        )
     for place, part in enumerate(options.parts, 1):
         if options.heads and part.compare == "columns":
             faults.append(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from fedsa.app_folder import app_root
 from fedsa.runs.finished import read_run
-from fedsa.runs.folder import RunFolder, write_json
+from fedsa.runs.folder import RunFolder
 from fedsa.scenario import Scenario
 from fedsa.tables import code
 from fedsa.tables.cells import Cell, key
@@ -17,7 +17,7 @@ from fedsa.tables.definition import Table
 from fedsa.tables.earlier import BASELINES, current, with_earlier
 from fedsa.tables.markdown import markdown
 from fedsa.tables.results import document, results
-from fedsa.tables.store import Record, Store
+from fedsa.tables.store import Record, Store, put_json, put_text
 
 
 class _Wanted(NamedTuple):
@@ -75,6 +75,11 @@ class Making:
             for cell, run in every
         ]
 
+    @cached_property
+    def _now(self) -> dict[str, Any]:
+        """By whom, and where, runs are made."""
+        return code.circumstances()
+
     @property
     def total(self) -> int:
         """Number of runs, done or not."""
@@ -82,7 +87,7 @@ class Making:
 
     def missing(self, keep: bool = False) -> Iterator[tuple[Cell, Scenario]]:
         """Yield what has no result; with ``keep``, one of other code counts too."""
-        known = self._store.all()
+        known, _ = self._store.all(), self._now
         for one in self._runs:
             if not self._counts(known.get(one.key), one, keep):
                 yield one.cell, one.run
@@ -105,23 +110,27 @@ class Making:
         return self.out / self.table.name / "runs" / name
 
     def keep(self, run: Scenario, folder: Path) -> None:
-        """Keep the result of a run that has finished."""
+        """Keep the result of a run that has finished.
+
+        It counts as made with what there was when the table was begun, so that a file that was
+        changed meanwhile means a run too many and never a figure of unknown code.
+        """
         told = RunFolder(folder).events("baseline")
         moved = {event["name"]: event["bytes"] for event in told if "bytes" in event}
-        now = code.circumstances()
+        wanted = next(one for one in self._runs if one.key == key(run))
         found, made = read_run(folder), dict[str, Any](moved=moved)
         if self.alone and run.baselines:
             found, made = with_earlier(found, self._store.all().get(key(run)), run.baselines)
         elif run.baselines:
-            made[BASELINES] = {"code": code.digest(run), **now}
-        self._store.put(run, found, {**made, "code": code.strategy_digest(run), **now})
+            made[BASELINES] = {"code": wanted.whole, **self._now}
+        self._store.put(run, found, {**made, "code": wanted.code, **self._now})
 
     def write(self) -> Path:
         """Write the table as it stands and return its page."""
-        now = {one.key: one.code for one in self._runs}
+        now = {one.key: (one.code, one.whole) for one in self._runs}
         found = results(self.table, self.seeds, self._store.all(), now)
         self.out.mkdir(parents=True, exist_ok=True)
         page = self.out / f"{self.table.name}.md"
-        write_json(page.with_suffix(".json"), document(self.table, self.seeds, found))
-        page.write_text(markdown(self.table, self.seeds, found, self._command), "utf-8")
+        put_json(page.with_suffix(".json"), document(self.table, self.seeds, found))
+        put_text(page, markdown(self.table, self.seeds, found, self._command))
         return page

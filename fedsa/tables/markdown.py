@@ -147,7 +147,8 @@ def _standing(table: Table, found: Sequence[Result], names: Sequence[str]) -> li
     lines = [
         f"## How the methods stand against {names[0]}",
         "",
-        f"Of {len(found)} cells {run} were run, {told} of them with enough seeds for an interval."
+        f"Of {len(found)} cells {run} were run, {told} of them with "
+        "enough seeds of every method for an interval."
         + (
             f" In {highest} of these {told} no method that sees as much has a higher mean, in "
             f"{level} none is surely ahead."

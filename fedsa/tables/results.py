@@ -11,7 +11,7 @@ from fedsa.runs.finished import Run
 from fedsa.runs.intervals import Interval, interval
 from fedsa.tables.cells import Cell, key
 from fedsa.tables.definition import Table
-from fedsa.tables.earlier import ALONE
+from fedsa.tables.earlier import ALONE, current
 from fedsa.tables.store import Record, run_of
 
 
@@ -58,7 +58,10 @@ class Standing:
 
 
 def results(
-    table: Table, seeds: Sequence[int], known: Mapping[str, Record], now: Mapping[str, str]
+    table: Table,
+    seeds: Sequence[int],
+    known: Mapping[str, Record],
+    now: Mapping[str, tuple[str, str]],
 ) -> list[Result]:
     """Return one result a cell; of a table with heads, one for each head of it.
 
@@ -70,8 +73,9 @@ def results(
         Seeds that count.
     known : Mapping[str, Record]
         What was measured, by key.
-    now : Mapping[str, str]
-        Digest of the code that each key's run would be made with today.
+    now : Mapping[str, tuple[str, str]]
+        Digests of the code that each key's strategy, and the whole of its run, would be made with
+        today.
     """
     strategies = table.options.strategies
     found = []
@@ -79,13 +83,18 @@ def results(
         keys = [key(cell.run(strategies, s, seed)) for s in strategies for seed in seeds]
         made = [known[name] for name in keys if name in known]
         runs = [run_of(record) for record in made]
-        old = sum(record["code"] != now[record["key"]] for record in made)
+        old = sum(_old(record, *now[record["key"]]) for record in made)
         for head in table.options.heads or (None,):
             own = runs if head is None else [_of_head(run, head) for run in runs]
             shown = cell if head is None else cell.of(head)
             rows = compared(shown.name, own, strategies[0]) if own else []
             found.append(Result(shown, {row.method: row for row in rows}, made, old))
     return found
+
+
+def _old(record: Record, strategy: str, whole: str) -> bool:
+    """Whether a result is of other code; the baselines beside one run alone have another mark."""
+    return record["code"] != strategy or not (record.get(ALONE) or current(record, whole))
 
 
 def _of_head(run: Run, head: str) -> Run:
@@ -151,13 +160,15 @@ def unbeaten(found: Sequence[Result], table: Table) -> tuple[int, int, int]:
     -------
     tuple[int, int, int]
         Cells in which its mean is the highest, those in which no method is surely ahead of it,
-        and all cells with an interval; methods that see more are left out.
+        and all cells in which each method that belongs there has an interval; methods that see
+        more are left out.
     """
     highest = level = told = 0
     for result in found:
-        rows = [row for row in result.rows.values() if row.method not in table.options.sees_more]
-        against = [row.difference for row in rows if row.difference is not None]
-        if not against or any(one.half is None for one in against):
+        named = (*table.options.strategies[1:], *result.cell.scenario.baselines)
+        rivals = [result.rows.get(name) for name in named if name not in table.options.sees_more]
+        against = [row.difference for row in rivals if row is not None and row.difference]
+        if len(against) < max(1, len(rivals)) or any(one.half is None for one in against):
             continue
         told += 1
         highest += all(one.mean <= 0 for one in against)

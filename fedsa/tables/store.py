@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 
 from fedsa.errors import RunError
 from fedsa.runs.finished import Run
-from fedsa.runs.folder import write_json
 from fedsa.scenario import Scenario
 from fedsa.tables.cells import key
 
@@ -44,7 +44,10 @@ class Store:
         """
         found: dict[str, Record] = {}
         if self.published is not None and self.published.is_file():
-            found |= {record["key"]: record for record in _read(self.published)["runs"]}
+            document = _read(self.published)
+            # Other results lie there too, of comparisons and benchmarks.
+            if document.get("table") == self.published.stem:
+                found |= {record["key"]: record for record in document["runs"]}
         for path in sorted(self.folder.glob("*.json")):
             found[path.stem] = _read(path)
         return found
@@ -66,7 +69,19 @@ class Store:
     def keep(self, record: Record) -> None:
         """Keep a result under its ``key``."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / f"{record['key']}.json", record)
+        put_json(self.folder / f"{record['key']}.json", record)
+
+
+def put_json(path: Path, document: Any) -> None:
+    """Write JSON whole or not at all; see :func:`put_text`."""
+    put_text(path, json.dumps(document, indent=1) + "\n")
+
+
+def put_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all, also where another process writes the same one."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)
 
 
 def run_of(record: Record, folder: Path = Path()) -> Run:

@@ -101,6 +101,33 @@ def test_strategies_alone_have_no_baselines(fedsa: Fedsa, tiny: Path, ran: list[
     assert "| seeds | 1 of 1 | 0 of 1 |" in said
 
 
+def test_results_of_other_code_are_kept_if_asked(
+    fedsa: Fedsa, tiny: Path, ran: list[Scenario], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("table", tiny, "--only", "few*", "--out", "out")
+    assert fedsa(*given)[0] == 0 and len(ran) == 2
+    monkeypatch.setattr("fedsa.tables.code.digest", lambda *_: "other")
+    code, said = fedsa(*given, "--keep")
+    assert code == 0 and len(ran) == 2 and "| seeds | 2 of 2 † | 0 of 2 |" in said
+    assert fedsa(*given)[0] == 0 and len(ran) == 4
+
+
+def test_what_a_cell_names_is_looked_up_before_anything_runs(
+    fedsa: Fedsa, tiny: Path, ran: list[Scenario]
+) -> None:
+    text = TABLE.replace("share = 0.5", "share = 0.5, task.data = 'nowhere.npz'")
+    tiny.write_text(f'strategies = ["fedsa", "fedas"]\n{text}')
+    code, said = fedsa("table", tiny, "--out", "out")
+    assert code == 2 and not ran
+    assert said.count("cell '") == 2 and "cell 'few of them': " in said and "'fedas'" in said
+    assert "cell 'many': " in said and "nowhere.npz" in said
+
+
+def test_a_seed_named_twice_is_one(fedsa: Fedsa, tiny: Path, ran: list[Scenario]) -> None:
+    code, _ = fedsa("table", tiny, "--only", "few*", "--seeds", "0-1,1,0", "--out", "out")
+    assert code == 0 and [run.seed for run in ran] == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -123,7 +150,7 @@ truth-steps = 20
 pools.all = ["a", "b"]
 
 [scenario]
-task = { data = "digits-table", items = 300, label-share = 0.1 }
+task = { data = "digits-table", items = 300, label-share = 0.05 }
 student = { model = "mlp", steps = 20 }
 teachers = [
   { id = "a", model = "mlp", data = "digits-table", items = 60, epochs = 2 },

@@ -114,6 +114,19 @@ def test_unlike_runs_are_refused(tmp_path: Path) -> None:
         collect(folders)
 
 
+def test_seeds_of_one_strategy_have_its_options_alike(tmp_path: Path) -> None:
+    folders = [folder(tmp_path, "fedsa", seed, 0.8) for seed in (0, 1)]
+    config = folders[1] / "config.json"
+    document = json.loads(config.read_text())
+    document["scenario"]["baselines"] = []  # those of one seed are enough to be told
+    config.write_text(json.dumps(document))
+    assert row(collect(folders), "fedsa").seeds == (0, 1)
+    document["scenario"]["fusion"] = {"prototypes": 16}
+    config.write_text(json.dumps(document))
+    with pytest.raises(RunError, match="runs of strategy fedsa but differ in fusion"):
+        collect(folders)
+
+
 def test_a_run_given_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
     one, two = (

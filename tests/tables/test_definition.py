@@ -156,3 +156,6 @@ def test_heads_that_a_task_does_not_have_are_refused(small: Path) -> None:
     small.write_text(text.replace('title = "First"', 'title = "First"\ncompare = "columns"'))
     with pytest.raises(ScenarioError, match=r"parts\[1\].compare: the columns of a table with"):
         load(small)
+    small.write_text(text + "\n[axes.head]\nshape = {}\n")
+    with pytest.raises(ScenarioError, match="axes.head: the columns of a table with heads"):
+        load(small)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,7 +78,10 @@ def test_the_page_tells_wins_losses_and_gaps(small: Path, tmp_path: Path) -> Non
     assert grid[10] == "| seeds | 3 of 3 | 1 of 3 |"
     two = page.index("### two")
     assert page[two + 4] == "| fedsa | not run | not run |"
-    told = "Of 4 cells 2 were run, 1 of them with enough seeds for an interval. In 0 of these 1 "
+    told = (
+        "Of 4 cells 2 were run, 1 of them with enough seeds of every method for an interval. "
+        "In 0 of these 1 "
+    )
     assert any(line.startswith(told) for line in page)
     assert "| scratch | 1 | 0 | 0 |" in page and "| random | 0 | 0 | 1 |" in page
     assert "- other data: not here" in page
@@ -122,8 +127,9 @@ def test_the_json_has_every_run_and_can_be_gone_on_from(small: Path, tmp_path: P
     assert {"commit", "versions", "machine", "code", "queries", "bytes"} <= found["runs"][0].keys()
     again = Store(tmp_path / "elsewhere", published)
     known = again.all()
-    now = {name: record["code"] for name, record in known.items()}
-    one, other = (results(making.table, (0, 1, 2), known, n) for n in (now, dict.fromkeys(now, "")))
+    now = {one.key: (one.code, one.whole) for one in making._runs}
+    gone = dict.fromkeys(now, ("", ""))
+    one, other = (results(making.table, (0, 1, 2), known, codes) for codes in (now, gone))
     assert [result.rows for result in one] == [result.rows for result in other]
     assert [result.old for result in one] == [0, 0, 0, 0]
     assert [result.old for result in other] == [6, 1, 0, 0]
@@ -147,7 +153,7 @@ def test_methods_that_see_more_take_nobodys_place(small: Path, tmp_path: Path) -
         put(making, cell.run(both, "fedsa", seed), 0.8, scratch=0.7, supervised=0.9)
         put(making, cell.run(both, "random", seed), 0.74 + seed / 10)  # neither for sure
     known = making._store.all()
-    found = results(making.table, (0, 1), known, dict.fromkeys(known, ""))
+    found = results(making.table, (0, 1), known, dict.fromkeys(known, ("", "")))
     assert unbeaten(found, making.table) == (1, 1, 1)
 
 
@@ -215,3 +221,76 @@ def test_a_strategy_run_alone_lacks_baselines_that_nobody_trained(
     for keep in (False, True):
         assert key(run) in {key(one) for _, one in whole.missing(keep)}
     assert "| seeds | 1 of 1 ‡ | 0 of 1 |" in alone.write().read_text()
+
+
+def test_baselines_of_other_code_are_marked_too(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(small, tmp_path / "out")
+    digest = code.digest
+    # Only what baselines depend on has changed.
+    monkeypatch.setattr(
+        code, "digest", lambda s, apart=code.APART: "" if apart == code.APART else digest(s, apart)
+    )
+    making = Making(load(small), (0, 1, 2), tmp_path / "out")
+    assert len(list(making.missing())) == 17 + 4  # three seeds of the one cell, one of the other
+    page = making.write()
+    assert "| seeds | 3 of 3 † | 1 of 3 † |" in page.read_text()
+    found = json.loads(page.with_suffix(".json").read_text())
+    assert [cell["made_with_other_code"] for cell in found["cells"]] == [3, 1, 0, 0]
+
+
+def test_code_that_changes_during_a_run_is_not_what_made_it(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making = Making(load(small), (0,), tmp_path / "out")
+    _, run = next(making.missing())
+    monkeypatch.setattr(
+        "fedsa.tables.making.read_run",
+        lambda _: measured(run, 0.9, scratch=0.6, supervised=0.9),
+    )
+    monkeypatch.setattr(code, "digest", lambda *_: "edited meanwhile")
+    making.keep(run, tmp_path)
+    later = Making(load(small), (0,), tmp_path / "out")
+    assert key(run) in {key(one) for _, one in later.missing()}
+
+
+def test_a_cell_without_a_rival_tells_not_who_is_first(small: Path, tmp_path: Path) -> None:
+    making = Making(load(small), (0, 1), tmp_path)
+    both = ("fedsa", "random")
+    cell = making.table.cells[0]
+    for seed in (0, 1):
+        put(making, cell.run(both, "random", seed), 0.7)
+        put(making, cell.run(both, "fedsa", seed), 0.8)  # alone: scratch belongs there too
+    known = making._store.all()
+    codes = dict.fromkeys(known, ("", ""))
+    assert unbeaten(results(making.table, (0, 1), known, codes), making.table) == (0, 0, 0)
+    for seed in (0, 1):
+        put(making, cell.run(both, "fedsa", seed), 0.8, scratch=0.6)
+    found = results(making.table, (0, 1), making._store.all(), codes)
+    assert unbeaten(found, making.table) == (1, 1, 1)
+
+
+def test_other_results_of_a_tables_name_are_no_published_ones(small: Path, tmp_path: Path) -> None:
+    published = filled(small, tmp_path / "out").write().with_suffix(".json")
+    assert len(Store(tmp_path / "own", published).all()) == 7
+    comparison = tmp_path / "quickstart.json"
+    comparison.write_text(json.dumps({"reference": "fedsa", "rows": []}))
+    assert Store(tmp_path / "own", comparison).all() == {}
+
+
+WRITES = """
+import sys
+from pathlib import Path
+from fedsa.tables.store import put_json
+for _ in range(300):
+    put_json(Path(sys.argv[1]), ["x" * 20_000])
+"""
+
+
+def test_two_processes_write_one_page(tmp_path: Path) -> None:
+    path = tmp_path / "page.json"
+    both = [subprocess.Popen([sys.executable, "-c", WRITES, path]) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert json.loads(path.read_text()) == ["x" * 20_000]
+    assert list(tmp_path.iterdir()) == [path]

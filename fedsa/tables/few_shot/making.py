@@ -13,14 +13,15 @@ from typing import Any
 import torch
 
 from fedsa.app_folder import app_root
+from fedsa.data import DATASETS, path_of
+from fedsa.data.files import fingerprint
 from fedsa.few_shot.episodes import episodes
 from fedsa.few_shot.world import world
-from fedsa.runs.folder import write_json
 from fedsa.sources import sources
 from fedsa.tables import code
 from fedsa.tables.few_shot.definition import CELLS, FewShotTable
 from fedsa.tables.few_shot.markdown import markdown
-from fedsa.tables.store import Record, Store
+from fedsa.tables.store import Record, Store, put_json, put_text
 
 
 class Making:
@@ -44,8 +45,10 @@ class Making:
         self._store = Store(out / table.name / "results", published)
 
     @cached_property
-    def _code(self) -> str:
-        return sources(tuple(part for part in code.APART if part != "few_shot"))[:16]
+    def _codes(self) -> dict[str, str]:
+        """Of each setting, a digest of the code and, if it has a file of its own, the data."""
+        of_all = sources(tuple(part for part in code.APART if part != "few_shot"))[:16]
+        return {name: of_all + _own(one.data) for name, one in self.table.options.settings.items()}
 
     def every(self) -> list[tuple[str, int]]:
         """Return setting and seed of each world, measured or not."""
@@ -56,7 +59,7 @@ class Making:
         known = self._store.all()
         for name, seed in self.every():
             record = known.get(self._key(name, seed))
-            if record is None or not (keep or record["code"] == self._code):
+            if record is None or not (keep or record["code"] == self._codes[name]):
                 yield name, seed
 
     def make(self, todo: Sequence[tuple[str, int]], progress: Callable[[str], None]) -> None:
@@ -81,10 +84,10 @@ class Making:
         for setting in self.table.options.settings:
             keys = [self._key(setting, seed) for seed in self.seeds]
             records += [known[name] for name in keys if name in known]
-        old = sum(record["code"] != self._code for record in records)
+        old = sum(record["code"] != self._codes[record["setting"]] for record in records)
         self.out.mkdir(parents=True, exist_ok=True)
         page = self.out / f"{self.table.name}.md"
-        write_json(
+        put_json(
             page.with_suffix(".json"),
             {
                 "table": self.table.name,
@@ -93,7 +96,7 @@ class Making:
                 "runs": records,
             },
         )
-        page.write_text(markdown(self.table, self.seeds, records, old, self._command), "utf-8")
+        put_text(page, markdown(self.table, self.seeds, records, old, self._command))
         return page
 
     def _measured(self, name: str, seed: int, progress: Callable[[str], None]) -> Record:
@@ -116,7 +119,7 @@ class Making:
             "seed": seed,
             "figures": found,
             "seconds": round(time.perf_counter() - begin, 1),
-            "code": self._code,
+            "code": self._codes[name],
         }
         return record | code.circumstances()
 
@@ -125,6 +128,13 @@ class Making:
         options = self.table.options
         document = [options.settings[name].model_dump(mode="json"), options.episodes, seed]
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _own(data: str) -> str:
+    """Return what names the content of a person's own data; nothing for a set by name."""
+    path = path_of(data)
+    file = fingerprint(path) if path is not None and path.exists() else ""
+    return file + DATASETS.source(data)
 
 
 def _tell(progress: Callable[[str], None], cell: str, part: str) -> None:

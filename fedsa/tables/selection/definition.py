@@ -83,6 +83,11 @@ def load(path: Path, overrides: Sequence[str] = ()) -> SelectionTable:
         for name in options.students
         if name not in options.pools
     ]
+    if options.more_labels <= scenario.task.label_share:
+        faults.append(
+            f"more-labels: {options.more_labels:g} is no more than the first student's share of "
+            f"labels, {scenario.task.label_share:g}: raise it."
+        )
     faults += _not_measured(scenario)
     if faults:
         raise ScenarioError(faults)

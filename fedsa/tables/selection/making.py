@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from fedsa.app_folder import app_root
-from fedsa.runs.folder import write_json
+from fedsa.errors import RunError
 from fedsa.tables import code
 from fedsa.tables.made import made_with
 from fedsa.tables.selection.cells import STUDENTS, Figures, Measuring, digest, key, kinds
 from fedsa.tables.selection.definition import SelectionTable
 from fedsa.tables.selection.markdown import FUSIONS, markdown
 from fedsa.tables.selection.results import chosen, measured, rankings, rows
-from fedsa.tables.store import Record, Store
+from fedsa.tables.store import Record, Store, put_json, put_text
 
 
 class Making:
@@ -56,7 +56,15 @@ class Making:
                     yield kind, seed
 
     def make(self, todo: Sequence[tuple[str, int]], progress: Callable[[str], None]) -> None:
-        """Measure cells, keep each when it is done, and write the page anew."""
+        """Measure cells, keep each when it is done, and write the page anew.
+
+        Raises
+        ------
+        RunError
+            Before anything is measured, if students are to be trained where estimates or truths
+            are not there and not asked for.
+        """
+        self._check(todo)
         measuring: Measuring | None = None
         last = None
         cell = ""
@@ -81,17 +89,28 @@ class Making:
             self._store.keep(record | code.circumstances())
             self.write()
 
+    def _check(self, todo: Sequence[tuple[str, int]]) -> None:
+        cells = self._cells()
+        for seed in [seed for kind, seed in todo if kind == STUDENTS]:
+            others = [kind for kind in kinds(self.table) if kind != STUDENTS]
+            lacking = [k for k in others if seed not in cells[k] and (k, seed) not in todo]
+            if lacking:
+                raise RunError(
+                    f"The students of seed {seed} follow from all its other cells, and "
+                    f"{', '.join(lacking)} of seed {seed} is not measured: ask for it too."
+                )
+
     def write(self) -> Path:
         """Write the table as it stands and return its page."""
         cells, records = self._cells(), self._records()
         old = sum(one["code"] != self._code(one["kind"], one["seed"]) for one in records)
         self.out.mkdir(parents=True, exist_ok=True)
         page = self.out / f"{self.table.name}.md"
-        write_json(page.with_suffix(".json"), self._document(records))
+        put_json(page.with_suffix(".json"), self._document(records))
         text = markdown(
             self.table, self.seeds, cells, made_with(records, "cell"), old, self._command
         )
-        page.write_text(text, encoding="utf-8")
+        put_text(page, text)
         return page
 
     def _code(self, kind: str, seed: int) -> str:

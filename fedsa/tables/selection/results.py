@@ -100,9 +100,9 @@ def rows(found: Mapping[int, Mapping[str, Mapping[str, Ranking]]]) -> list[Row]:
     if not found:
         return []
     pools = list(next(iter(found.values())))
-    names = list(next(iter(found.values()))[pools[0]])
+    names = common([by[pool] for by in found.values() for pool in pools])
     places = {
-        seed: {pool: ranks({n: one.tau for n, one in own.items()}) for pool, own in by.items()}
+        seed: {pool: ranks({n: by[pool][n].tau for n in names}) for pool in pools}
         for seed, by in found.items()
     }
 
@@ -149,11 +149,9 @@ def chosen(
     }
     if not known:
         return []
-    names = list(next(iter(known.values()))[pools[0]][fused])
+    names = common([by[pool][fused] for by in known.values() for pool in pools])
     places = {
-        seed: [
-            ranks({n: v for n, v in by[pool][fused].items() if not sees_more(n)}) for pool in pools
-        ]
+        seed: [ranks({n: by[pool][fused][n] for n in names if not sees_more(n)}) for pool in pools]
         for seed, by in known.items()
     }
 
@@ -178,6 +176,15 @@ def chosen(
         for name in names
     ]
     return sorted(out, key=lambda row: row.rank.mean if row.rank else 1e9)
+
+
+def common(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what all have, in the order of the first.
+
+    What is new in the code is in no seed that was measured before, and has its row when all are
+    measured again.
+    """
+    return [name for name in found[0] if all(name in one for one in found)]
 
 
 def sees_more(name: str) -> bool:

@@ -83,7 +83,35 @@ def test_other_code_makes_it_missing_again(
 def _record(making: Making, name: str, seed: int) -> dict[str, object]:
     figures = {cell: {"fedsa": 0.9, "b-plus": 0.8} for cell in made.CELLS}
     whole = {"key": making._key(name, seed), "setting": name, "seed": seed, "figures": figures}
-    return {**whole, "seconds": 1.0, "code": making._code, **made.code.circumstances()}
+    return {**whole, "seconds": 1.0, "code": making._codes[name], **made.code.circumstances()}
+
+
+def test_what_was_measured_of_other_data_or_episodes_is_missing(tmp_path: Path) -> None:
+    own = tmp_path / "own.npz"
+    own.write_bytes(b"one")
+    path = tmp_path / "small.toml"
+    path.write_text(TABLE.replace('data = "digits"', f'data = "{own}"', 1))
+    making = Making(load(path), [0], tmp_path, "")
+    for name in ("few", "more"):
+        making._store.keep(_record(making, name, 0))
+    assert not list(making.missing())
+    own.write_bytes(b"two")
+    assert list(Making(load(path), [0], tmp_path, "").missing()) == [("few", 0)]
+    path.write_text(path.read_text().replace("episodes = 1", "episodes = 2"))
+    assert len(list(Making(load(path), [0], tmp_path, "").missing(keep=True))) == 2
+
+
+def test_a_method_that_only_some_seeds_have_waits_for_the_others(
+    table: FewShotTable, tmp_path: Path
+) -> None:
+    making = Making(table, [0, 1], tmp_path, "")
+    for seed in (0, 1):
+        record = json.loads(json.dumps(_record(making, "few", seed)))
+        for own in record["figures"].values():
+            own |= {"new": 0.7} if seed == 0 else {}
+        making._store.keep(record)
+    page = making.write().read_text()
+    assert "| b-plus | 80.00 ± 0.00<br>" in page and "| new |" not in page
 
 
 def test_what_is_wrong_with_a_table_is_told(tmp_path: Path) -> None:

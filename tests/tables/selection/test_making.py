@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fedsa.errors import ScenarioError
+from fedsa.errors import RunError, ScenarioError
 from fedsa.tables.definition import kind_of
 from fedsa.tables.selection import cells as measured
 from fedsa.tables.selection import making as made
@@ -20,6 +20,7 @@ TABLE = """
 kind = "selection"
 title = "Small"
 students = ["all"]
+more-labels = 0.2
 
 [pools]
 all = ["a", "b", "c"]
@@ -178,6 +179,7 @@ def test_students_of_before_multi_head_are_shown_without_it(
         ('students = ["all"]', 'students = ["none"]', "students: there is no pool 'none'"),
         ("title", "titel", "titel: there is no such key; see docs/tables.md"),
         ("steps = 40", "step = 40", "student.step: there is no such key"),
+        ("more-labels = 0.2", "more-labels = 0.1", "more-labels: 0.1 is no more than"),
     ],
 )
 def test_faults_are_sentences(path: Path, old: str, new: str, sentence: str) -> None:
@@ -211,3 +213,57 @@ def test_what_it_would_not_measure_is_refused(path: Path, given: str, sentence: 
     path.write_text(TABLE.replace(last, last.replace("items", f"{given}, items")))
     with pytest.raises(ScenarioError, match=sentence):
         load(path)
+
+
+def test_students_need_what_they_follow_from(
+    path: Path, tmp_path: Path, made_up: list[Any]
+) -> None:
+    path.write_text(TABLE.replace('title = "Small"', 'title = "Small"\ntruth-students = 2'))
+    making = Making(load(path), [0], tmp_path / "out", "")
+    with pytest.raises(RunError, match="truth, estimates, truth 2 of seed 0 is not measured"):
+        making.make([("students", 0)], print)
+    making.make([("truth", 0), ("estimates", 0)], print)
+    with pytest.raises(RunError, match="and truth 2 of seed 0 is not measured: ask for it too"):
+        making.make([("students", 0)], print)
+    assert [kind for kind, _ in made_up] == ["truth", "estimates"]
+
+
+def test_what_only_some_seeds_have_waits_for_the_others(
+    path: Path, tmp_path: Path, made_up: list[Any]
+) -> None:
+    making = Making(load(path), [0, 1], tmp_path / "out", "")
+    making.make(list(making.missing()), print)
+    # Seed 0 was measured again with an estimator, and a way to select, that are new.
+    for file in (tmp_path / "out" / "small" / "results").glob("*.json"):
+        record = json.loads(file.read_text())
+        if record["seed"] == 0 and record["kind"] == "estimates":
+            stand = record["figures"]["students"]["few"]
+            stand["scores"] = {"new": stand["scores"]["leep"], **stand["scores"]}
+        if record["seed"] == 0 and record["kind"] == "students":
+            record["figures"]["all"]["accuracy"]["new"] = 0.5
+        file.write_text(json.dumps(record))
+    page = Making(load(path), [0, 1], tmp_path / "out", "").write().read_text()
+    assert "| new |" not in page and "| leep |" in page
+    page = Making(load(path), [0], tmp_path / "out", "").write().read_text()
+    assert page.count("| new |") == 3  # ranks, tau by student, students
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ('title = "Small"', 'title = "Small"\ntruth-steps = 601', "truth students"),
+        ('title = "Small"', 'title = "Small"\nstudent-steps = 601', "estimates students"),
+        ("more-labels = 0.2", "more-labels = 0.3", "estimates students"),
+        ('title = "Small"', 'title = "Small"\ntruth-students = 2', "students"),
+        ('students = ["all"]', 'students = ["two"]', "students"),
+        ("items = 300", "items = 301", "truth estimates students"),
+    ],
+)
+def test_an_option_makes_other_cells_of_what_depends_on_it(
+    path: Path, old: str, new: str, changed: str
+) -> None:
+    kinds = ("truth", "estimates", "students")
+    before = {kind: measured.key(load(path), kind, 0) for kind in kinds}
+    path.write_text(TABLE.replace(old, new))
+    after = {kind: measured.key(load(path), kind, 0) for kind in kinds}
+    assert {kind for kind in kinds if before[kind] != after[kind]} == set(changed.split())
