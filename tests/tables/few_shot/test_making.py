@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fedsa.errors import ScenarioError
+from fedsa.options import StudentOptions
 from fedsa.tables.definition import kind_of
 from fedsa.tables.few_shot import making as made
 from fedsa.tables.few_shot.definition import FewShotTable, load
@@ -44,7 +45,10 @@ def table(tmp_path: Path) -> FewShotTable:
     return load(path)
 
 
-def test_a_world_is_measured_once(table: FewShotTable, tmp_path: Path) -> None:
+def test_a_world_is_measured_once(
+    table: FewShotTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fedsa.few_shot.episodes.STUDENT", StudentOptions(steps=40, batch=64))
     making = Making(table, [0, 1], tmp_path / "out", "fedsa table small")
     assert list(making.missing()) == [("few", 0), ("few", 1), ("more", 0), ("more", 1)]
     told: list[str] = []
