@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from fedsa.cli.teacher import State, state_of, teacher_app
+from fedsa.cli.teacher import State, state_of, teacher_app, warn
 from fedsa.errors import FedsaError, TeacherFileError
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def ledger(files: Files = None, state: State = None) -> None:
     """Show what was spent, by teacher, coordinator and call; with FILE... also what is left.
 
     A teacher's file holds its budget and the window that this counts in; without one the sum of
-    all time is shown.
+    all time is shown. You are warned if the gateway was started with another policy than a FILE
+    has now.
     """
     from fedsa.teacher.card_file import read
     from fedsa.teacher.policy.accounts import accounts
@@ -87,6 +88,7 @@ def ledger(files: Files = None, state: State = None) -> None:
             escape(row.teacher), escape(row.coordinator), row.call, row.window, str(row.spent), left
         )
     console.print(table if rows else "Nothing was spent so far.")
+    warn(cards, state_of(state))
 
 
 @audit_app.command()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from fedsa.cli.main import app
+
+if TYPE_CHECKING:
+    from fedsa.teacher.card_file import CardFile
 
 teacher_app = typer.Typer(
     name="teacher",
@@ -29,6 +32,7 @@ teacher_app = typer.Typer(
 app.add_typer(teacher_app)
 
 console = Console()
+errors = Console(stderr=True)
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The teacher's TOML file.")]
 State = Annotated[
     Path | None,
@@ -85,12 +89,16 @@ def card(
     """Show all that the outside will see of the teacher in FILE.
 
     The terms are those for one coordinator (NAME, else the first that the policy lists), with
-    what its budget still holds by the records in the state folder, if there are any.
+    what its budget still holds by the records in the state folder, if there are any. A gateway
+    reads its files when it starts: you are warned if the one of this folder was started with
+    another policy than FILE has now.
     """
     from fedsa.cli.card import show
+    from fedsa.teacher.card_file import read
     from fedsa.teacher.gateway.preview import card_of
 
     found = card_of(file, state_of(state), caller)
+    warn([read(file)], state_of(state))
     if as_json:
         typer.echo(found.to_json())
     else:
@@ -135,6 +143,19 @@ def serve(
     elif any(path is not None for path in paths):
         raise GatewayError("Give --certificate, --key and --client-ca together, or none of them.")
     run(files, address, state_of(state), tls, grace=grace, told=_say)
+
+
+def warn(files: list[CardFile], state: Path) -> None:
+    """Warn of each teacher that a gateway was started with another policy for."""
+    from fedsa.teacher.gateway.in_force import is_other
+
+    for file in files:
+        if is_other(state, file):
+            text = (
+                f"The gateway of these records was started with another policy for '{file.id}' and "
+                "goes by that: what the file says now counts from the gateway's next start."
+            )
+            errors.print(f"[yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def _say(line: str) -> None:

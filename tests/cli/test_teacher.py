@@ -14,7 +14,9 @@ import pytest
 
 from fedsa.data.transfer import content_hash
 from fedsa.messages import Card, Failure, Offered, Predict, Predicted, offers
+from fedsa.teacher.card_file import read
 from fedsa.teacher.desk import answer
+from fedsa.teacher.gateway import in_force
 from fedsa.teacher.policy.guard import Guard
 from fedsa.teacher.policy.office import AUDIT, LEDGER, Office
 from fedsa.teacher.teacher import Teacher
@@ -149,6 +151,21 @@ def test_approve_ask_and_look_it_up(
     assert isinstance(reply, Failure) and reply.code == "not-approved"
     code, said = fedsa("teacher", "revoke", name)
     assert code == 1 and "was not approved by hand" in _errors(said)[0]
+
+
+def test_a_policy_that_is_not_in_force_yet_is_told(
+    fedsa: Fedsa, file: Path, ask: Any, tmp_path: Path
+) -> None:
+    commands = (["card", file], ["card", file, "--json"], ["ledger", file])
+    for command in commands:
+        assert "warning" not in fedsa("teacher", *command, "--state", "state")[1]
+    in_force.note(tmp_path / "state", {file: read(file)})
+    file.write_text(file.read_text().replace('calls = ["predict", "score"]', "calls = []"))
+    for command in commands:
+        code, said = fedsa("teacher", *command, "--state", "state")
+        assert code == 0 and "another policy for 'mint'" in said
+        assert "counts from the gateway's next start" in said
+    assert "warning" not in fedsa("teacher", "ledger", "--state", "state")[1]
 
 
 def test_verify_finds_what_was_changed(

@@ -8,6 +8,7 @@ from pathlib import Path
 from fedsa.errors import TeacherFileError
 from fedsa.policy import PolicySection
 from fedsa.teacher.card_file import read
+from fedsa.teacher.gateway import in_force
 from fedsa.teacher.gateway.address import GatewayError
 from fedsa.teacher.policy.guard import Guard
 from fedsa.teacher.policy.office import Office
@@ -53,18 +54,21 @@ class Holdings:
     def load(self) -> tuple[Mapping[str, Guard], SetStore]:
         """Load every model; return the teachers behind their policies, and the sets held.
 
-        A file without a policy gets one that opens nothing.
+        A file without a policy gets one that opens nothing. What is in force is noted beside the
+        records; see :mod:`~fedsa.teacher.gateway.in_force`.
 
         Raises
         ------
         TeacherFileError
             If a model cannot be used.
         """
-        guards = {}
+        guards, served = {}, {}
         for name, file in self._files.items():
             teacher = Teacher.load(file)
             guards[name] = Guard(teacher, teacher.file.policy or PolicySection(), self._office)
+            served[file] = teacher.file
             _ = guards[name].card  # tries for gradients, which should not wait for a caller
+        in_force.note(self._office.folder, served)
         return guards, self._office.sets
 
     def close(self) -> None:
