@@ -57,12 +57,20 @@ def approve(set_hash: SetHash = None, state: State = None) -> None:
 
 @teacher_app.command()
 def revoke(set_hash: Annotated[str, typer.Argument(metavar="HASH")], state: State = None) -> None:
-    """Take back the approval by hand of the transfer set HASH; further questions are refused."""
+    """Take back the approval by hand of the transfer set HASH; this counts at once.
+
+    A policy that names the set in **sets**, or has **any-set**, still lets it be asked about: you
+    are told which, if a gateway was started with one.
+    """
     with _office(state) as office:
         name = _whole(set_hash, {one for one, _ in office.approvals.all()})
-        if not office.revoke(name):
-            raise FedsaError(f"The set '{name}' was not approved by hand: there is nothing to do.")
-    typer.echo(f"not approved any more: {name}")
+        revoked = office.revoke(name)
+    still = _still_let(name, state_of(state))
+    if not revoked:
+        raise FedsaError(
+            f"The set '{name}' was not approved by hand: there is nothing to take back. {still}"
+        )
+    typer.echo(f"the approval by hand is taken back: {name}\n{still}")
 
 
 @teacher_app.command()
@@ -122,6 +130,29 @@ def verify(state: State = None, noted: Noted = None) -> None:
         raise TeacherFileError("The log is not what was written:\n" + "\n".join(faults))
     count, digest = audit.head(folder)
     typer.echo(f"whole: {count} records\nnote elsewhere: {count}:{digest}")
+
+
+def _still_let(name: str, state: Path) -> str:
+    """Return what else approves a set, as far as that was noted when a gateway was started."""
+    from fedsa.teacher.gateway.in_force import noted
+
+    known = noted(state)
+    holding = [
+        f"'{one.file}' ({teacher}, by '{key}')"
+        for teacher, one in known.items()
+        if (key := one.lets(name))
+    ]
+    if holding:
+        return (
+            f"It can still be asked about, by the policy of {', '.join(holding)}: change that file "
+            "and start the gateway anew."
+        )
+    if known:
+        return "No policy that the gateway was started with lets it be asked about."
+    return (
+        "A policy that names the set in 'sets', or has 'any-set', still lets it be asked about: "
+        "change that file and start the gateway anew."
+    )
 
 
 def _office(state: Path | None) -> AbstractContextManager[Office]:

@@ -146,11 +146,38 @@ def test_approve_ask_and_look_it_up(
     assert code == 0 and "caller=university" in said and "outcome=answered" in said
     assert len(said.splitlines()) == 1
 
-    assert fedsa("teacher", "revoke", name[:8]) == (0, f"not approved any more: {name}\n")
+    code, said = fedsa("teacher", "revoke", name[:8])
+    assert code == 0 and said.startswith(f"the approval by hand is taken back: {name}\n")
     reply = ask(Predict("mint", name, np.arange(7)))
     assert isinstance(reply, Failure) and reply.code == "not-approved"
     code, said = fedsa("teacher", "revoke", name)
     assert code == 1 and "was not approved by hand" in _errors(said)[0]
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        (None, "A policy that names the set in 'sets', or has 'any-set', still lets it be asked"),
+        ({"sets": ["a" * 64]}, "still be asked about, by the policy of 'FILE' (mint, by 'sets')"),
+        ({"any-set": True}, "still be asked about, by the policy of 'FILE' (mint, by 'any-set')"),
+        ({"sets": ["b" * 64]}, "No policy that the gateway was started with lets it be asked"),
+    ],
+)
+def test_revoke_tells_what_else_lets_a_set_be_asked_about(
+    fedsa: Fedsa, make_teacher: Make, tmp_path: Path, policy: Any, told: str
+) -> None:
+    state, name, file = tmp_path / "state", "a" * 64, make_teacher(policy=policy or POLICY)
+    Office(state).close()
+    if policy is not None:
+        in_force.note(state, {file: read(file)})
+    assert fedsa("teacher", "approve", name, "--state", state)[0] == 0
+    code, said = fedsa("teacher", "revoke", name, "--state", state)
+    assert code == 0 and f"taken back: {name}\n" in said and "not approved any more" not in said
+    assert told.replace("FILE", str(file)) in said
+    code, said = fedsa("teacher", "revoke", name, "--state", state)
+    (error,) = _errors(said)
+    assert code == 1 and "nothing to take back" in error
+    assert told.replace("FILE", str(file)) in error
 
 
 def test_a_policy_that_is_not_in_force_yet_is_told(
