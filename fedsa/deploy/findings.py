@@ -8,6 +8,7 @@ from typing import Any
 
 from fedsa import __version__
 from fedsa.messages import Card
+from fedsa.messages.failures import SENTENCES, sentence_of
 from fedsa.scenario import Scenario
 
 CLOCK = 5.0
@@ -22,6 +23,9 @@ _OFFERED = {
     "refused": _NOT_APPROVED,
     "room": f"{_NOT_TAKEN}: have its institution make room in the folder of its sets.",
 }
+_SHUT = "All calls are shut to you (by its calls, its coordinators or its dates)."
+_SHUT_BY = ("coordinator", "closed")
+_TAKEN = ("held", "more")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Seen:
         Seconds by which the clock's difference may be wrong.
     offered : tuple[tuple[str, str], ...]
         For each teacher, whether the scenario's transfer set would be answered about: ``held``,
-        ``more`` (it would be taken) or the code of a refusal.
+        ``more`` (it would be taken) or the code of a refusal. An institution that takes sets
+        before it approves them says the first two of any set.
     """
 
     node: int
@@ -114,9 +119,14 @@ def problems(seen: list[Seen], scenario: Scenario | None) -> list[Problem]:
     for node in seen:
         found += _of_node(node)
         for card in node.cards:
-            if scenario is not None:
-                found += _of_teacher(card, dict(node.offered).get(card.id, ""), scenario)
+            offered = dict(node.offered).get(card.id, "")
+            if card.terms is not None and not card.terms.limits:
+                why = f" {sentence_of(offered)}" if offered in _SHUT_BY else ""
+                found.append(Problem(card.id, _SHUT + why))
+            elif scenario is not None:
+                found += _of_teacher(card, offered, scenario)
     if scenario is not None:
+        found += _of_approval(seen)
         here = sum(count for count in ids.values())
         if scenario.selection.k > here:
             sentence = f"The scenario selects {scenario.selection.k} teachers, and {here} are here."
@@ -160,10 +170,31 @@ def needs(scenario: Scenario, cost: int = 1) -> dict[str, int]:
     return {"predict": scenario.task.items, **looked}
 
 
+def _of_approval(seen: list[Seen]) -> list[Problem]:
+    """Return what can be said of teachers that take the set: not that they have approved it."""
+    taking = [
+        card.id
+        for node in seen
+        for card in node.cards
+        if dict(node.offered).get(card.id) in _TAKEN
+        and card.terms is not None
+        and card.terms.limits
+        and card.terms.sets != "any"
+    ]
+    if not taking:
+        return []
+    sentence = (
+        f"It would be taken, or is held, by {', '.join(sorted(taking))}; whether it is approved "
+        "there cannot be seen from here."
+    )
+    return [Problem("transfer set", sentence, grave=False)]
+
+
 def _of_teacher(card: Card, offered: str, scenario: Scenario) -> list[Problem]:
     found = []
-    if offered not in ("", "held", "more"):
-        found.append(Problem(card.id, _OFFERED.get(offered) or f"{_NOT_TAKEN} ({offered})."))
+    if offered not in ("", *_TAKEN):
+        known = sentence_of(offered) if offered in SENTENCES else f"{_NOT_TAKEN} ({offered})."
+        found.append(Problem(card.id, _OFFERED.get(offered, known)))
     method, looks = scenario.saliency.method, scenario.saliency
     if method not in card.methods:
         sentence = f"It does not answer the saliency method '{method}': it is judged without looks."

@@ -10,6 +10,7 @@ import pytest
 from fedsa import __version__
 from fedsa.deploy.findings import Problem, Seen, needs, problems
 from fedsa.messages import Card, Cost, Limit, Terms
+from fedsa.messages.failures import sentence_of
 from fedsa.scenario import Scenario, load
 from tests.launcher.commands import scenario
 
@@ -28,11 +29,61 @@ def tiny(tmp_path: Path) -> Scenario:
 
 
 def _found(seen: list[Seen], tiny: Scenario | None = None) -> list[Problem]:
-    return problems(seen, tiny)
+    """Return what is wrong but for what cannot be seen: whether the set is approved."""
+    return [one for one in problems(seen, tiny) if one.who != "transfer set"]
 
 
 def test_nothing_is_wrong_with_what_is_right(tiny: Scenario) -> None:
-    assert _found([SEEN], tiny) == [] == _found([SEEN])
+    open_ = replace(CARD, terms=replace(TERMS, sets="any"))
+    assert _found([replace(SEEN, cards=(open_,))], tiny) == []
+    assert _found([SEEN]) == []
+
+
+@pytest.mark.parametrize("status", ["more", "held"])
+def test_whether_a_set_that_is_taken_is_approved_cannot_be_seen(
+    tiny: Scenario, status: str
+) -> None:
+    both = replace(SEEN, node=2, name="south", cards=(replace(CARD, id="lime"),))
+    (problem,) = problems(
+        [
+            replace(SEEN, offered=(("mint", status),)),
+            replace(both, offered=(("lime", status),)),
+        ],
+        tiny,
+    )
+    assert problem.who == "transfer set" and not problem.grave
+    assert "by lime, mint; whether it is approved there cannot be seen" in problem.sentence
+
+
+@pytest.mark.parametrize(
+    ("code", "part"),
+    [
+        ("coordinator", "does not answer this coordinator"),
+        ("closed", "answers on other days only"),
+        ("refused", ""),
+        ("", ""),
+    ],
+)
+def test_calls_that_are_all_shut_are_no_spent_budget(tiny: Scenario, code: str, part: str) -> None:
+    shut = replace(CARD, terms=replace(TERMS, limits=()))
+    for known in (tiny, None):
+        offered = (("mint", code),) if code and known else ()
+        (problem,) = _found([replace(SEEN, cards=(shut,), offered=offered)], known)
+        assert problem.grave and problem.who == "mint"
+        assert "shut to you (by its calls, its coordinators or its dates)" in problem.sentence
+        assert (part if known else "") in problem.sentence
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("storage", sentence_of("storage")),
+        ("late", "It did not take the transfer set (late)."),
+    ],
+)
+def test_another_code_has_its_own_sentence(tiny: Scenario, code: str, sentence: str) -> None:
+    (problem,) = _found([replace(SEEN, offered=(("mint", code),))], tiny)
+    assert problem == Problem("mint", sentence)
 
 
 def test_nobody_is_there() -> None:

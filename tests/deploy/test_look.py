@@ -105,8 +105,9 @@ def test_with_a_scenario_each_teacher_is_asked_about_the_set_by_its_hash(tmp_pat
     assert all(o.set_hash == found["set"] and o.chunk is None for o in offers)
     (node,) = found["nodes"]
     assert node["offered"] == [["mint", "more"], ["sage", "not-approved"]]
-    (problem,) = found["problems"]
+    problem, unseen = found["problems"]
     assert problem["who"] == "sage" and "approved" in problem["sentence"]
+    assert "by mint; whether it is approved there cannot be seen" in unseen["sentence"]
 
 
 def test_nobody_is_there(tmp_path: Path) -> None:
