@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fedsa.cli.main import app
-from fedsa.deploy.bundles import Bundle, Bundles, Difference, own_bundle
+from fedsa.deploy.bundles import PROJECT, Bundle, Bundles, Difference, own_bundle
 from fedsa.errors import RunError
 
 console = Console()
@@ -73,6 +73,8 @@ def review(
     for name, content in found.files.items():
         same = name in difference.same
         how = "same" if same else "CHANGED" if name in difference.changed else "ADDED"
+        if difference.new and name == PROJECT:
+            how = f"as 'fedsa new {difference.new}' writes it"
         digits = hashlib.sha256(content).hexdigest()
         style = None if same else "yellow"
         table.add_row(_safe(name.encode()), str(len(content)), digits[:16], how, style=style)
@@ -86,7 +88,8 @@ def review(
             _print_diff(name, own.files.get(name, b""), found.files[name])
     _say(f"\nhash: {found.hash}")
     _say(
-        "Every file is the same as in fedsa's own app, as installed here."
+        "Every file is the same as in fedsa's own app, as installed here"
+        + (f"; {PROJECT} is as 'fedsa new {difference.new}' writes it." if difference.new else ".")
         if difference.is_none and not found.odd
         else f"It is not fedsa's own app: {len(difference.changed)} files changed, "
         f"{len(difference.added)} added, {len(difference.missing)} missing; read them with "

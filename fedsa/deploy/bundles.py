@@ -10,13 +10,15 @@ import hashlib
 import io
 import os
 import re
+import tempfile
+import tomllib
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fedsa.app_folder import app_root
+from fedsa.app_folder import app_root, write_app
 from fedsa.bundling import staged
 from fedsa.errors import RunError
 
@@ -24,7 +26,8 @@ LARGEST = 10 * 2**20
 """Bytes of a bundle, and of any file in it; Flower's own limit."""
 KEPT = 20
 """Bundles that are kept without being approved; the oldest are let go first."""
-MANIFEST = ".info/CONTENT"
+MANIFEST, PROJECT = ".info/CONTENT", "pyproject.toml"
+_APP = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _LEAST_DIGITS = 12
 
@@ -80,17 +83,25 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Difference:
-    """How a bundle's files stand to those of the app that comes with this fedsa."""
+    """How a bundle's files stand to those of the app that comes with this fedsa.
+
+    ``new`` is the NAME for which ``fedsa new NAME`` writes its project file, if it is such a one;
+    that file then counts as the same.
+    """
 
     same: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    new: str = ""
 
     @classmethod
     def of(cls, bundle: Bundle, own: Bundle) -> Difference:
         """Compare ``bundle`` with ``own``, file by file."""
         found = cls()
+        if bundle.files.get(PROJECT) != own.files.get(PROJECT) and (name := name_of_new(bundle)):
+            found = cls(new=name)
+            own = replace(own, files={**own.files, PROJECT: bundle.files[PROJECT]})
         for name in sorted({*bundle.files, *own.files}):
             if name not in own.files:
                 found.added.append(name)
@@ -236,3 +247,30 @@ def build(folder: Path) -> bytes:
 def own_bundle() -> Bundle:
     """Return the bundle of the app that comes with this fedsa."""
     return Bundle.parse(build(app_root()))
+
+
+def new_bundle(name: str) -> Bundle:
+    """Return the bundle of the app that ``fedsa new NAME`` writes: own code, a project of its own.
+
+    Raises
+    ------
+    RunError
+        If it is no such name.
+    """
+    with tempfile.TemporaryDirectory(prefix="fedsa-new-") as place:
+        return Bundle.parse(build(write_app(Path(place) / name)))
+
+
+def name_of_new(bundle: Bundle) -> str:
+    """Return the NAME for which ``fedsa new NAME`` writes the bundle's project file, else ''.
+
+    What the file calls itself is no more than a question: it is compared byte by byte.
+    """
+    content = bundle.files.get(PROJECT, b"")
+    try:
+        name = tomllib.loads(content.decode("utf-8"))["project"]["name"]
+        if not _APP.fullmatch(name) or new_bundle(name).files[PROJECT] != content:
+            return ""
+    except (ValueError, LookupError, TypeError, RunError):
+        return ""
+    return str(name)

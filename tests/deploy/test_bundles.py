@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from fedsa.app_folder import write_app
 from fedsa.cli import client  # noqa: F401  (registers the commands)
 from fedsa.cli.main import app
 from fedsa.deploy import bundles
@@ -134,6 +135,44 @@ def test_a_review_of_the_own_app_says_so(tmp_path: Path) -> None:
     path = path if path.exists() else _built(path)
     said = CliRunner().invoke(app, ["client", "review", str(path), "--state", str(tmp_path)]).output
     assert "Every file is the same as in fedsa's own app" in said
+
+
+def test_an_app_that_fedsa_new_wrote_is_fedsas_own(tmp_path: Path) -> None:
+    honest = bundles.build(write_app(tmp_path / "my-app"))
+    files = dict(Bundle.parse(honest).files)
+    assert files["pyproject.toml"] != own_bundle().files["pyproject.toml"]
+    said = _reviewed(tmp_path, honest)
+    assert "Every file is the same as in fedsa's own app" in said and "CHANGED" not in said
+    assert "pyproject.toml is as 'fedsa new my-app' writes it." in said
+    added = _reviewed(tmp_path, zipped(*files.items(), ("spy.py", b"1")))
+    assert "not fedsa's own app: 0 files changed, 1 added, 0 missing" in added
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("server.app:app", "server.spy:app"),
+        ('name = "my-app"', 'name = "../my-app"'),
+        ('name = "my-app"', "name = 7"),
+        ("[project]", "[[project]]"),
+        ("fedsa==", "fedsa>="),
+        ("[project]\n", "[project]\n\n"),
+    ],
+)
+def test_any_other_project_file_is_changed(tmp_path: Path, before: str, after: str) -> None:
+    files = dict(Bundle.parse(bundles.build(write_app(tmp_path / "my-app"))).files)
+    text = files["pyproject.toml"].decode()
+    assert before in text
+    files["pyproject.toml"] = text.replace(before, after, 1).encode()
+    said = _reviewed(tmp_path, zipped(*files.items()))
+    assert "It is not fedsa's own app: 1 files changed, 0 added, 0 missing" in said
+
+
+def _reviewed(folder: Path, content: bytes) -> str:
+    path = folder / "app.fab"
+    path.write_bytes(content)
+    said = CliRunner().invoke(app, ["client", "review", str(path), "--state", str(folder)]).output
+    return " ".join(said.split())
 
 
 def _built(path: Path) -> Path:
