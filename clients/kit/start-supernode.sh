@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$1"
 # SUPERLINK: host:port; NODE_CONFIG: where the gateway is; SUPERNODE_OPTIONS: further options.
+# Without a secret among these every account of this machine can take the node's tasks.
 . ./supernode.env
 export FLWR_HOME="$PWD/flower" HOME="$PWD"
 # A SuperLink takes a node that was killed for connected, and refuses it, for up to a minute.
