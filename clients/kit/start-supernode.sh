@@ -6,6 +6,12 @@ cd "$1"
 # Without a secret among these every account of this machine can take the node's tasks.
 . ./supernode.env
 export FLWR_HOME="$PWD/flower" HOME="$PWD"
+# Flower tells a coordinator the path of a bundle that it cannot unpack: so that it can be is tried.
+umask 077
+{ mkdir -p flower/apps && rmdir "$(mktemp -d flower/apps/.try-XXXXXX)"; } 2>/dev/null || {
+  echo "error: '$PWD/flower/apps' cannot be written: mind its owner, and room on the disk." >&2
+  exit 1
+}
 # A SuperLink takes a node that was killed for connected, and refuses it, for up to a minute.
 python -m fedsa.deploy.service start supernode --until "SuperNode ID" \
   --patience "${START_PATIENCE:-75}" -- \

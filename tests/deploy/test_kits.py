@@ -67,6 +67,22 @@ def test_an_institution_of_one_user_or_of_three_stops_at_once(
     assert f"nothing was started from '{tmp_path}'" in again.stderr
 
 
+@pytest.mark.parametrize("name", ["app", "supernode"])
+def test_what_could_not_unpack_a_bundle_is_not_started(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.env").touch()
+    (tmp_path / "flower").touch()  # where a folder should be; rights do not hold root back
+    told = subprocess.run(
+        ["bash", f"clients/kit/start-{name}.sh", tmp_path],
+        cwd=CHECKOUT,
+        text=True,
+        capture_output=True,
+    )
+    assert told.returncode == 1 and told.stdout == ""
+    (line,) = told.stderr.splitlines()
+    assert line.startswith(f"error: '{tmp_path}/flower/apps' cannot be written: ")
+    assert not (tmp_path / f"{name}.pid").exists()
+
+
 def test_kits_travel_with_the_app(tmp_path: Path) -> None:
     written = write_app(tmp_path / "my-app")
     assert [str(path.relative_to(written)) for path in sorted(written.glob("*/kit/*"))] == [
