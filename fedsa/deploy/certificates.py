@@ -24,6 +24,9 @@ AUTHORITY_DAYS, SERVER_DAYS, CLIENT_DAYS = 3650, 397, 397
 """Days of validity; an authority outlives what it signs."""
 _SKEW = timedelta(minutes=10)
 """Begun so long ago, since clocks differ."""
+RESERVED = ("local",)
+"""Names by which a gateway knows others than holders of certificates."""
+_CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -66,7 +69,7 @@ def make_server(folder: Path, hosts: Sequence[str], name: str = "server") -> Pat
     hosts : Sequence[str]
         Names and addresses by which the server is reached.
     name : str
-        Of the two files; those of an earlier certificate are replaced.
+        Of the two files; those of an earlier certificate of a server are replaced.
 
     Returns
     -------
@@ -76,14 +79,18 @@ def make_server(folder: Path, hosts: Sequence[str], name: str = "server") -> Pat
     Raises
     ------
     RunError
-        If a host is no name nor address, or the authority cannot be read.
+        If a host is no name nor address, the name is that of a client's certificate in the folder,
+        or the authority cannot be read.
     """
+    if _CLIENT in (_purposes(folder / f"{_checked(name)}.crt") or ()):
+        raise RunError(
+            f"'{folder / name}.crt' is a client's certificate, and would be replaced: choose "
+            "another name."
+        )
     if not hosts:
         raise RunError("A server's certificate needs the hosts it is reached by: give --host.")
     names = x509.SubjectAlternativeName([_host(host) for host in hosts])
-    return _make(
-        folder, _checked(name), hosts[0], SERVER_DAYS, ExtendedKeyUsageOID.SERVER_AUTH, names
-    )
+    return _make(folder, name, hosts[0], SERVER_DAYS, ExtendedKeyUsageOID.SERVER_AUTH, names)
 
 
 def make_client(folder: Path, name: str) -> Path:
@@ -94,10 +101,21 @@ def make_client(folder: Path, name: str) -> Path:
     Raises
     ------
     RunError
-        If the name has other signs than letters, digits, dots and hyphens, or the authority
-        cannot be read.
+        If the name has other signs than letters, digits, dots and hyphens, means something else to
+        policies, is that of a server's certificate in the folder, or the authority cannot be read.
     """
-    return _make(folder, _checked(name), name, CLIENT_DAYS, ExtendedKeyUsageOID.CLIENT_AUTH, None)
+    if name in RESERVED:
+        raise RunError(
+            f"A gateway refuses every certificate named '{name}', which is who asks over its unix "
+            "socket: choose another name."
+        )
+    before = _purposes(folder / f"{_checked(name)}.crt")
+    if before is not None and _CLIENT not in before:
+        raise RunError(
+            f"'{folder / name}.crt' is not a client's certificate, and would be replaced: choose "
+            "another name."
+        )
+    return _make(folder, name, name, CLIENT_DAYS, _CLIENT, None)
 
 
 def make_node_key(path: Path) -> Path:
@@ -177,6 +195,17 @@ def _begun(
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     )
+
+
+def _purposes(path: Path) -> list[x509.ObjectIdentifier] | None:
+    """Return what a certificate is for; None if there is no such file, nothing if it tells not."""
+    if not path.exists():
+        return None
+    try:
+        made = x509.load_pem_x509_certificate(path.read_bytes())
+        return list(made.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return []
 
 
 def _usage(**allowed: bool) -> x509.KeyUsage:

@@ -126,6 +126,27 @@ def test_names_that_are_none_are_refused(folder: Path, name: str) -> None:
         certificates.make_client(folder, name)
 
 
+def test_a_name_that_every_gateway_refuses_is_refused(folder: Path) -> None:
+    with pytest.raises(RunError, match="A gateway refuses every certificate named 'local'"):
+        certificates.make_client(folder, "local")
+    assert not (folder / "local.crt").exists()
+
+
+def test_a_client_never_replaces_a_server_nor_the_other_way_round(folder: Path) -> None:
+    certificates.make_server(folder, ["localhost"], "gateway")
+    (folder / "odd.crt").write_text("no certificate")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for name in ("gateway", "server", "odd"):
+        with pytest.raises(RunError, match="not a client's certificate, and would be replaced"):
+            certificates.make_client(folder, name)
+    with pytest.raises(RunError, match="is a client's certificate, and would be replaced"):
+        certificates.make_server(folder, ["localhost"], "city-hospital")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    certificates.make_client(folder, "city-hospital")  # a client's own is renewed
+    certificates.make_server(folder, ["localhost"], "odd")
+    assert {path.name for path in folder.iterdir()} == {*before, "odd.key"}
+
+
 def test_what_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no authority in"):
         certificates.make_client(tmp_path, "city-hospital")
