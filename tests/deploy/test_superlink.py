@@ -37,8 +37,9 @@ def _asked(path: str, client: Any, server: Any = (OWN, 8443), kind: str = "http"
 
 @pytest.mark.parametrize("path", SHUT)
 def test_another_machine_is_answered_about_nothing_but_nodes(path: str) -> None:
-    start, body = _asked(path, (OTHER, 5000))
-    assert start["status"] == 403 and body["body"] == REFUSAL
+    for client in (OTHER, f"::ffff:{OTHER}"):
+        start, body = _asked(path, (client, 5000))
+        assert start["status"] == 403 and body["body"] == REFUSAL
     assert _asked("/v1/fleet/pull-messages", (OTHER, 5000)) == ["passed"]
     (closed,) = _asked(path, (OTHER, 5000), kind="websocket")
     assert closed["type"] == "websocket.close"
@@ -62,10 +63,10 @@ def test_the_machine_itself_is_answered_about_all(client: str, server: str) -> N
         assert _asked(path, (client, 5000), (server, 8443)) == ["passed"]
 
 
-@pytest.mark.parametrize("client", [None, ("", 0), ("unknown", 0), (), ("::ffff:10.0.0.2", 1)])
+@pytest.mark.parametrize("client", [None, ("", 0), ("unknown", 0), ()])
 def test_who_cannot_be_told_is_another_machine(client: Any) -> None:
-    assert _asked(SHUT[0], client, None)[0]["status"] == 403
-    assert _asked(SHUT[0], client, client if client and not client[0] else (OWN, 1)) != ["passed"]
+    for server in (None, client, (OWN, 8443)):
+        assert _asked(SHUT[0], client, server)[0] != "passed"
 
 
 @pytest.fixture
