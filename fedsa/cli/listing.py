@@ -47,7 +47,8 @@ def data(console: Console) -> None:
         table.add_column(column)
     table.add_column("where", overflow="fold")
     for entry in catalogue():
-        table.add_row(entry.name, entry.items, entry.classes, entry.licence, entry.where)
+        shown = (entry.name, entry.items, entry.classes, entry.licence, entry.where)
+        table.add_row(*map(escape, shown))
     console.print(table)
     _note(
         console,

@@ -39,6 +39,7 @@ def suggest_labels(
     """
     from fedsa.cli.checks import check_plugins
     from fedsa.data.splits import split
+    from fedsa.errors import RunError
     from fedsa.launcher import federation as remote
     from fedsa.launcher.progress import Progress
     from fedsa.launcher.simulation import simulate
@@ -50,9 +51,17 @@ def suggest_labels(
     from fedsa.runs.survey import MODE
     from fedsa.scenario import load
 
+    if out.exists():
+        raise RunError(f"'{out}' is there, perhaps with labels in it: give another name by --out.")
     chosen = load(find_scenario(scenario or "quickstart"), overrides or [], seed)
     check_plugins(chosen)
     parts = split(chosen)
+    if not len(parts.test_inputs):
+        raise RunError(
+            "No item of the data has a label and there is no test set, so a student could not be "
+            "tested: give a test set first (test_inputs and test_labels in an .npz file, "
+            "test/<class>/ in a folder), since without it other items would be drawn then."
+        )
     if answers is not None and (answers / "config.json").exists():
         folder = RunFolder.reopen(answers, chosen)
     else:

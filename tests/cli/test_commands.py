@@ -38,6 +38,7 @@ def test_lists(fedsa: Fedsa) -> None:
     assert [name for name in known if f"\n{name} " not in said] == []
     code, said = fedsa("data")
     assert code == 0 and "fashion-mnist-mini" in said and "in the wheel" in said
+    assert "fedsa[dsprites]" in said.replace("\n", "").replace(" ", "")
 
 
 def test_report_and_compare(fedsa: Fedsa, tmp_path: Path) -> None:

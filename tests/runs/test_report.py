@@ -257,8 +257,11 @@ def test_prototypes_that_no_item_belongs_to_are_left_out(run_folder: Path) -> No
 def test_the_terms_that_a_run_met_are_told(run_folder: Path) -> None:
     summary = json.loads((run_folder / "summary.json").read_text())
     assert "Within whose terms" not in page(run_folder)[0]
-    summary["teachers"][0]["limits"] = {"predict": {"wanted": 5_600, "left": 77}}
     summary["notes"] = ["The baselines <uniform> came later."]
+    (run_folder / "summary.json").write_text(json.dumps(summary))
+    html = page(run_folder)[0]
+    assert "<h2>To know</h2>" in html and "Within whose terms" not in html
+    summary["teachers"][0]["limits"] = {"predict": {"wanted": 5_600, "left": 77}}
     (run_folder / "summary.json").write_text(json.dumps(summary))
     html = page(run_folder)[0]
     for told in ("Within whose terms", ">5600<", ">77<", "&lt;uniform&gt; came later"):

@@ -72,6 +72,23 @@ def test_the_command_writes_the_list_from_answers_that_are_there(
         found = list(csv.DictReader(rows))
     assert len(found) == 12 and all(row["class"] == "" for row in found)
     assert sum(float(row["mass"]) for row in found) == pytest.approx(1.0, abs=1e-4)
+    out.write_text("item,class\n3,cat\n")  # filled in, perhaps by somebody dear
+    result = CliRunner().invoke(app, ["suggest-labels", "small.toml", *wanted])
+    assert isinstance(result.exception, RunError) and "give another name" in str(result.exception)
+    assert out.read_text() == "item,class\n3,cat\n"
+
+
+def test_items_that_could_not_be_tested_on_are_not_proposed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "own.npz"
+    rng = np.random.default_rng(0)
+    labels = np.full(400, -1)
+    np.savez(data, inputs=rng.random((400, 64), np.float32), labels=labels, classes=["a", "b"])
+    own = scenario(task={"data": str(data), "items": 200, "test-items": 0})
+    monkeypatch.setattr("fedsa.scenario.load", lambda *_: own)
+    result = CliRunner().invoke(app, ["suggest-labels", "s.toml", "--out", str(tmp_path / "l.csv")])
+    assert isinstance(result.exception, RunError) and "test set first" in str(result.exception)
 
 
 def test_images_get_a_page_to_look_at(tmp_path: Path) -> None:
