@@ -59,6 +59,7 @@ class Making:
         self._command = command or f"fedsa table {table.name}"
         published = app_root() / "simulations" / "results" / f"{table.name}.json"
         self._store = Store(out / table.name / "results", published)
+        self._now = code.circumstances()
 
     @cached_property
     def _runs(self) -> list[_Wanted]:
@@ -75,11 +76,6 @@ class Making:
             for cell, run in every
         ]
 
-    @cached_property
-    def _now(self) -> dict[str, Any]:
-        """By whom, and where, runs are made."""
-        return code.circumstances()
-
     @property
     def total(self) -> int:
         """Number of runs, done or not."""
@@ -87,7 +83,7 @@ class Making:
 
     def missing(self, keep: bool = False) -> Iterator[tuple[Cell, Scenario]]:
         """Yield what has no result; with ``keep``, one of other code counts too."""
-        known, _ = self._store.all(), self._now
+        known = self._store.all()
         for one in self._runs:
             if not self._counts(known.get(one.key), one, keep):
                 yield one.cell, one.run

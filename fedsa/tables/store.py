@@ -78,7 +78,10 @@ def put_json(path: Path, document: Any) -> None:
 
 
 def put_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all, also where another process writes the same one."""
+    """Write a file whole or not at all, also where another process writes the same one.
+
+    A run's folder has one writer, and needs no more than :func:`fedsa.runs.folder.write_json`.
+    """
     aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     aside.write_text(text, encoding="utf-8")
     aside.replace(path)

@@ -77,6 +77,7 @@ class Making:
             if measuring is None or seed != last:
                 known = {kind: of[seed] for kind, of in self._cells().items() if seed in of}
                 measuring, last = Measuring(self.table, seed, known, told), seed
+            made = self._code(kind, seed)  # before, as a file may be changed meanwhile
             figures, seconds = measuring.make(kind)
             record = {
                 "key": key(self.table, kind, seed),
@@ -84,7 +85,7 @@ class Making:
                 "seed": seed,
                 "figures": figures,
                 "seconds": seconds,
-                "code": self._code(kind, seed),
+                "code": made,
             }
             self._store.keep(record | code.circumstances())
             self.write()
