@@ -180,10 +180,12 @@ def test_a_run_cut_short_twice_ends_as_if_it_never_was(
     assert_nothing_left(folder)
     # The server's side is killed outright in the second, while the baselines are still trained.
     process = command.start("simulate", "--resume", folder)
-    wait_for(folder, process, lambda event: event["event"] == "round", 2)
+    wait_for(folder, process, lambda event: event.get("phase") == "saliency", 2)
     with pytest.raises(RunError, match="under way in another process"), alone(folder):
         pass
-    server(folder).kill()
+    victim = server(folder)  # found beforehand: the search is long beside a round of this size
+    wait_for(folder, process, lambda event: event["event"] == "round", 2)
+    victim.kill()
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 5 and f"go on with --resume {folder}" in said
     assert_nothing_left(folder)
@@ -318,7 +320,7 @@ def _free_port() -> int:
 
 
 def _machines(folder: Path, process: subprocess.Popen[str]) -> int:
-    """Return on how many nodes of a Ray cluster a run's clients are, once it has had a round."""
-    wait_for(folder, process, lambda event: event["event"] == "round", 1)
+    """Return on how many nodes of a Ray cluster a run's clients are, once all were asked."""
+    wait_for(folder, process, lambda event: event.get("phase") == "fusion", 1)
     running = processes.marked(folder.name)
     return len({one.ppid() for one in running if "ClientAppActor" in " ".join(one.cmdline())})
