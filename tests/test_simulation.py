@@ -186,7 +186,7 @@ def test_a_run_cut_short_twice_ends_as_if_it_never_was(
     victim = server(folder)  # found beforehand: the search is long beside a round of this size
     wait_for(folder, process, lambda event: event["event"] == "round", 2)
     victim.kill()
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=200)
     assert process.returncode == 5 and f"go on with --resume {folder}" in said
     assert_nothing_left(folder)
     # A line that was cut short must not spoil those that follow.
@@ -300,7 +300,7 @@ def test_flwr_run_runs_the_same_app_on_a_ray_cluster(command: Command, tiny: Pat
         start_ray(by_flower, "--address", cluster, before=elsewhere(*shared))
         process = by_flower.start("run", ".", "--stream", "-c", config)
         machines = _machines(folder, process)
-        said, _ = process.communicate(timeout=200)
+        said, _ = process.communicate(timeout=600)
     finally:
         processes.clear(folder.name)
         shutil.rmtree(ray, ignore_errors=True)

@@ -53,12 +53,12 @@ def test_a_run_that_is_broken_off_twice_equals_the_simulation(running: Running) 
     assert serving is not None
     assert is_served(folder)
     serving.send_signal(signal.SIGKILL)
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=600)
     assert process.returncode == 5 and "go on with --resume" in said, said
     process = federation.start("hub", *command, "--resume", folder)
     reached(folder, process, 2, event="round")
     kill(superlink)
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=600)
     assert process.returncode == 5 and "go on with --resume" in said, said
     eventually(lambda: not is_served(folder))
     federation.block("coordinator", "start")

@@ -82,18 +82,18 @@ def test_a_run_outlives_what_breaks_at_institutions(
     # Once another institution is there, so that somebody can answer, a network is cut and a
     # ledger's disk is full, till the end of the round.
     if late is not None:
-        said, _ = joining.communicate(timeout=120)
+        said, _ = joining.communicate(timeout=300)
         assert joining.returncode == 0, said
         eventually(lambda: _is_enrolled("late", folder, process), 400.0)
         spoilt = 1 + sum(event["event"] == "round" for event in events(folder))
         filling = _fill(onnx.records / "records")
         federation.network.cut("torch")
         time.sleep(CUT)
-        starting.wait(timeout=120)  # rounds take their time while a reply is missing
+        starting.wait(timeout=300)  # rounds take their time while a reply is missing
         federation.network.mend("torch")
         reached(folder, process, 1, event="round", round=spoilt)
         filling.unlink()
-    said, _ = starting.communicate(timeout=120)
+    said, _ = starting.communicate(timeout=300)
     assert starting.returncode == 0, said
     said, _ = process.communicate(timeout=900)
     assert process.returncode == 0, said

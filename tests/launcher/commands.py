@@ -101,7 +101,7 @@ class Command:
     def run(self, *arguments: str | Path) -> tuple[int, str]:
         """Wait for its end; return the exit code and what it said."""
         process = self.start(*arguments)
-        said, _ = process.communicate(timeout=200)
+        said, _ = process.communicate(timeout=600)
         return process.returncode, said
 
 
@@ -167,5 +167,5 @@ def result(folder: Path) -> dict[str, Any]:
 def interrupt(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:
     """Send a signal to the command alone; return its exit code and what it said."""
     process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=200)
     return process.returncode, said
