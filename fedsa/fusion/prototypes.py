@@ -93,9 +93,7 @@ class PrototypeFusion:
         joined = "head.scores" in state
         if not joined:
             with torch.no_grad():
-                a = model.space(outputs(model.trunk, problem.inputs))
-            where = problem.labelled, problem.labels
-            model.head.start(emissions(problem.task, a, *where, believed.rows))
+                model.head.start(_posterior(problem, pool, model, believed))
         if joint:
             model, facts["adapt_loss"] = self._adapt(problem, pool, model, believed, joint, stage)
         with torch.no_grad():
@@ -192,7 +190,7 @@ class PrototypeFusion:
         steps: int,
         stage: Stage,
     ) -> tuple[Model, float]:
-        items = torch.unique(torch.cat([pool.items, problem.labelled]))
+        items = _heard(problem, pool)
         about = believed.rows
         views = Consistency(problem, about, stage.round) if believed.looked else None
 
@@ -223,6 +221,20 @@ def _pool(answers: Answers, weights: Mapping[str, float]) -> _Pool:
         answers=torch.cat([filled(answers, name) for name in names], dim=1),
         items=answers.covered(weights),
     )
+
+
+def _heard(problem: Problem, pool: _Pool) -> Tensor:
+    """Return the items of which labels or answers tell something, in order."""
+    found: Tensor = torch.unique(torch.cat([pool.items, problem.labelled]))
+    return found
+
+
+def _posterior(problem: Problem, pool: _Pool, model: Model, believed: Believed) -> Tensor:
+    """Return the closed form's emissions; items that nobody was asked about say nothing."""
+    items = _heard(problem, pool)
+    a = model.space(outputs(model.trunk, problem.inputs[items]))
+    among = torch.searchsorted(items, problem.labelled)
+    return emissions(problem.task, a, among, problem.labels, believed.rows[items])
 
 
 def _own(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

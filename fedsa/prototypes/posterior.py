@@ -28,7 +28,7 @@ def task_emission(
     Parameters
     ----------
     responsibilities : Tensor
-        ``(n, M)`` on the transfer set.
+        ``(n, M)`` on those items of the transfer set that have a label or were asked about.
     labelled, labels : Tensor
         ``(m,)`` indices among the ``n`` items, and their classes.
     beliefs : Tensor
@@ -85,7 +85,8 @@ def concentration(
     """Return Dirichlet parameters about adapted emissions, with the mass of the closed form.
 
     Adaptation moves the mean of :func:`task_emission`; how sure of it one may be, that is
-    ``sum_y alpha[m, y]``, still follows from the labels and items of each prototype.
+    ``sum_y alpha[m, y]``, still follows from the labels and items of each prototype; any mass that
+    was chosen before the certificate's labels is a valid prior.
 
     Parameters
     ----------

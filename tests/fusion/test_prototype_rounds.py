@@ -11,10 +11,12 @@ from safetensors.torch import load_file, save_file
 
 from fedsa.data.transfer import TransferSet
 from fedsa.fusion.base import Fused, Stage
+from fedsa.fusion.beliefs import beliefs
 from fedsa.fusion.prototypes import PrototypeFusion
 from fedsa.fusion.training import outputs
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers
+from fedsa.prototypes.posterior import task_emission
 from tests.fusion.conftest import ITEMS, Case
 
 WEIGHTS = {"even": 0.2, "high": 0.3, "low": 0.5}
@@ -64,6 +66,21 @@ def test_a_teacher_that_pauses_is_not_forgotten(case: Case, rounds: list[Fused])
     before = {key for key in rounds[0].state if "low" in key}
     assert before and before <= paused.state.keys()
     assert all(torch.equal(paused.state[key], rounds[0].state[key]) for key in before)
+
+
+def test_items_that_nobody_was_asked_about_say_nothing_of_the_task(case: Case) -> None:
+    """The posterior is that of the labels and the asked items; in others no teacher spoke."""
+    asked = torch.zeros(ITEMS)
+    asked[::8] = 1
+    asked[case.problem.labelled] = 1
+    some = case.answers.among(dict.fromkeys(WEIGHTS, asked))
+    found = FUSION.fit(case.problem, some, WEIGHTS, Stage(1, 4), {})  # no labels yet: no adaptation
+    believed = beliefs(case.problem, some, WEIGHTS, FUSION.options)
+    items = asked.nonzero()[:, 0]
+    among = torch.searchsorted(items, case.problem.labelled)
+    a = found.views["responsibilities"][items]
+    wanted = task_emission(a, among, case.problem.labels, believed[items])
+    torch.testing.assert_close(found.views["emission"], wanted, atol=1e-4, rtol=1e-4)
 
 
 def test_views_are_what_the_report_shows(rounds: list[Fused]) -> None:
