@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ from torch import Tensor
 from fedsa.fusion.sight import FEWEST, beyond_chance, likelihood
 from fedsa.fusion.stack import features, regress
 from fedsa.problem import Answers, Problem
-from fedsa.transferability.cross_validation import FOLDS, deal, folds, held_out
+from fedsa.transferability.cross_validation import FOLDS, above_shares, deal, folds, held_out
 
 POWERS = (0, 1, 2)
 """How sharply weights follow what a teacher tells of the head; 0 leaves them as they are."""
@@ -26,7 +25,7 @@ def own_weights(
     Weights that were made for all heads dilute the one teacher that knows this one's classes: a
     logistic regression on a few labels spends its penalty on the columns of the others. A
     teacher's weight is multiplied by a power of what it alone tells of held-out labels, in nats
-    above chance; the power is the one under which all together tell them best.
+    above the class shares; the power is the one under which all together tell them best.
 
     Parameters
     ----------
@@ -40,8 +39,7 @@ def own_weights(
     names = [name for name in answers if weights.get(name, 0.0) > 0]
     where, labels = problem.labelled, problem.labels
     alone = [features(answers, {name: 1.0})[where] for name in names]
-    chance = math.log(len(torch.unique(labels)))  # held out among the classes that have labels
-    told = (held_out(alone, labels, problem.seed).mean(dim=1) + chance).clamp_min(0.0)
+    told = above_shares(alone, labels, problem.seed).mean(dim=1).clamp_min(0.0)
     if float(told.max()) <= 0:
         return weights
     shares = (told / told.max()).tolist()

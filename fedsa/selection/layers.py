@@ -12,7 +12,7 @@ from fedsa.problem import Answers, Problem
 from fedsa.seeding import derive, torch_generator
 from fedsa.selection.base import Evidence
 from fedsa.transferability.cka import cka
-from fedsa.transferability.cross_validation import features, held_out, judges, rms
+from fedsa.transferability.cross_validation import above_shares, features, judges, rms
 from fedsa.transferability.leep import leep
 from fedsa.transferability.mutual_information import mutual_information
 from fedsa.transferability.ridge import explained
@@ -40,9 +40,9 @@ class Layers:
         them are values.
     leep, cross_validation : float | None
         Information on the labels in nats: LEEP above its mean on shuffled labels, and held-out
-        log-likelihood above chance; None without labels (or none that can be held out). Of a head
-        of values there is no LEEP, and cross-validation tells the share of the variance that is
-        explained on labels left out.
+        log-likelihood above the class shares'; None without labels (or none that can be held out).
+        Of a head of values there is no LEEP, and cross-validation tells the share of the variance
+        that is explained on labels left out.
     gain, error : float | None
         Held-out gain over what is seen without any teacher, and its standard error, in the same
         unit.
@@ -170,20 +170,14 @@ def _validate(problem: Problem, told: dict[str, Tensor]) -> dict[str, tuple[floa
     both = [torch.cat([seen, block], dim=1) for block in alone]
     blocks = [seen, *alone, *both]
     if problem.task.distributions:
-        figures = held_out(blocks, labels, problem.seed)
-        chance = math.log(int((torch.bincount(labels) > 0).sum()))
+        figures = above_shares(blocks, labels, problem.seed)
     else:
         figures = torch.stack([explained(block, labels) for block in blocks])
-        chance = 0.0
     base, information, joint = figures[0], figures[1 : len(names) + 1], figures[len(names) + 1 :]
     gains = joint - base
     errors = gains.std(dim=1) / math.sqrt(len(labels))
     return {
-        name: (
-            float(information[i].mean()) + chance,
-            float(gains[i].mean()),
-            float(errors[i]),
-        )
+        name: (float(information[i].mean()), float(gains[i].mean()), float(errors[i]))
         for i, name in enumerate(names)
     }
 

@@ -20,6 +20,7 @@ from fedsa.seeding import torch_generator
 from fedsa.selection.base import Evidence, Selection
 from fedsa.selection.policies import weights
 from fedsa.transferability import ESTIMATORS
+from fedsa.transferability.cross_validation import above_shares, features
 
 SHUFFLES = 12
 """Orders of the items that show what an estimator says when there is nothing to say."""
@@ -105,7 +106,7 @@ class Ranked:
         if self.estimator in ZERO:
             return figure, figure
         if self.estimator == "cross-validation":  # judged on other items than it is fitted on
-            return figure, figure + math.log(int((torch.bincount(labels) > 0).sum()))
+            return figure, float(above_shares([features(answers)], labels).mean())
         generator = torch_generator(evidence.problem.seed, "selection", "shuffle", self.estimator)
         chance = []
         for _ in range(SHUFFLES):

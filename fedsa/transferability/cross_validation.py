@@ -117,6 +117,16 @@ def held_out(blocks: Sequence[Tensor], labels: Tensor, seed: int = 0, folds: int
     return out
 
 
+def above_shares(blocks: Sequence[Tensor], labels: Tensor, seed: int = 0) -> Tensor:
+    """Return :func:`held_out` above what the class shares alone tell, ``(len(blocks), m)``.
+
+    Where classes are uneven, an intercept tells more than the log of their number: only above it
+    does zero mean that a teacher says nothing. Items that cannot be held out have zero.
+    """
+    found = held_out([torch.zeros(len(labels), 1), *blocks], labels, seed)
+    return found[1:] - found[0]
+
+
 def _roots(answers: Tensor) -> Tensor:
     roots = answers.double().clamp_min(0.0).sqrt()
     centred: Tensor = roots - roots.mean(dim=0)

@@ -52,6 +52,19 @@ def test_zero_is_a_teacher_that_knows_nothing(name: str, evidence_of: Maker) -> 
         assert bool((noise > 0).any()) and bool((noise < 0).any())
 
 
+@pytest.mark.parametrize("name", sorted(set(RANKED) - WITHOUT_LABELS))
+def test_uneven_classes_are_no_merit_of_a_teacher(name: str, evidence_of: Maker) -> None:
+    """That most labels are of one class, everybody knows without asking."""
+    evidence = evidence_of(4, each=60)
+    problem = evidence.problem
+    kept = (problem.labels == 0) | (torch.arange(len(problem.labels)) % 10 == 0)
+    few = replace(problem, labelled=problem.labelled[kept], labels=problem.labels[kept])
+    scores = select(name, replace(evidence, problem=few)).scores
+    useful = [scores[teacher] for teacher in scores if teacher.startswith("useful")]
+    silent = scores["decoy-constant"], scores[NOISE]
+    assert max(silent) < 0.15 * max(useful) and max(useful) > 0
+
+
 @pytest.mark.parametrize("name", RANKED)
 def test_wide_noise_is_not_flattered(name: str, evidence_of: Maker) -> None:
     """A teacher of forty classes that answers at random, judged on two labels a class."""

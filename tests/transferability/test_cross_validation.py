@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from fedsa.transferability.cross_validation import (
     DIRECTIONS,
     _narrow,
+    above_shares,
     cross_validation,
     deal,
     features,
@@ -121,6 +122,24 @@ def test_only_items_of_single_classes_get_the_chance_level() -> None:
     figures = held_out([features(torch.eye(3)[labels])], labels)[0]
     assert figures[-1] == pytest.approx(-math.log(3))
     assert (figures[:-1] > figures[-1]).all()
+
+
+def test_who_says_nothing_is_at_zero_however_uneven_the_classes() -> None:
+    labels = torch.tensor([0] * 90 + [1] * 10)
+    generator = torch.Generator().manual_seed(3)
+    constant, noise = torch.full((100, 4), 0.25), torch.rand((100, 4), generator=generator)
+    useful = torch.eye(2)[labels] + 0.5 * torch.rand((100, 2), generator=generator)
+    blocks = [features(each / each.sum(dim=1, keepdim=True)) for each in (constant, noise, useful)]
+    chance = math.log(2) + held_out(blocks[:1], labels).mean()
+    assert chance > 0.3, "the classes' shares alone tell as much above the log of their number"
+    found = above_shares(blocks, labels).mean(dim=1)
+    assert float(found[0]) == pytest.approx(0.0, abs=1e-6)
+    assert float(found[1]) < 0.02 and float(found[2]) > 0.1
+
+
+def test_an_item_that_cannot_be_held_out_tells_nothing() -> None:
+    labels = torch.tensor([0, 0, 0, 1, 1, 1, 2])
+    assert float(above_shares([features(torch.eye(3)[labels])], labels)[0, -1]) == 0.0
 
 
 def test_scale_of_constants_is_one() -> None:
