@@ -38,6 +38,7 @@ def suggest_labels(
     the label of the scenario's data, if that has one.
     """
     from fedsa.cli.checks import check_plugins
+    from fedsa.data import resolve
     from fedsa.data.splits import split
     from fedsa.errors import RunError
     from fedsa.launcher import federation as remote
@@ -74,7 +75,9 @@ def suggest_labels(
                 remote.run(federation, folder, progress, MODE)
     store = AnswerStore(folder.path / "answers", len(parts.transfer))
     found = suggest(store.dense(), count, chosen.seed)
-    page = write(out, found, parts.transfer.array, parts.classes)
+    data = resolve(chosen.task.data)
+    where = [data.where(int(row)) for row in parts.rows[found.items]]
+    page = write(out, found, parts.transfer.array, parts.classes, where)
     for item, mass in zip(found.items, found.masses, strict=True):
         console.print(f"{item:>8}  stands for {100 * mass:4.1f} %", highlight=False)
     console.print(f"written: {out}{f', {page}' if page else ''}", highlight=False, soft_wrap=True)

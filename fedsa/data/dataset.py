@@ -34,6 +34,8 @@ class Dataset:
     targets : Mapping[str, Target]
         What else is known of the items, by name: for teachers and students of other tasks than
         the class.
+    files : tuple[str, ...]
+        Where each item lies, of a folder of images; none of any other source.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class Dataset:
     licence: str = "unknown"
     source: str = "unknown"
     targets: Mapping[str, Target] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         what = f"The dataset '{self.name}'"
@@ -74,6 +77,10 @@ class Dataset:
             )
         for name, target in self.targets.items():
             target.check(f"{what}: target '{name}'", len(self.inputs), len(self.test_inputs))
+
+    def where(self, item: int) -> str:
+        """Tell a person where an item is: its file, or its place in the array of items."""
+        return self.files[item] if self.files else f"inputs[{item}]"
 
     def target(self, name: str, key: str) -> Target:
         """Return a target by its name.

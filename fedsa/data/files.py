@@ -151,7 +151,8 @@ def from_folder(path: Path) -> Dataset:
     labels = np.array([label for found in files.values() for _, label in found], np.int64)
     cut = len(files["train"])
     parts = pixels[:cut], labels[:cut], classes, pixels[cut:], labels[cut:]
-    return Dataset(path.name, *parts, source=str(path))
+    own = tuple(image.relative_to(path).as_posix() for image, _ in files["train"])
+    return Dataset(path.name, *parts, source=str(path), files=own)
 
 
 def _pixels(files: list[Path]) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from fedsa.data.draw import content_keys
 from fedsa.errors import DataError
 
 COLUMNS = ("item", "key", "mass", "class")
+WHERE = "where"
+"""A column for people: where the item lies in their own data."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,9 @@ class Labels:
     masses: np.ndarray | None
 
 
-def write(path: Path, items: np.ndarray, masses: np.ndarray, inputs: np.ndarray) -> None:
+def write(
+    path: Path, items: np.ndarray, masses: np.ndarray, inputs: np.ndarray, where: Sequence[str]
+) -> None:
     """Write items to be labelled, the ``class`` still to be filled in.
 
     Parameters
@@ -46,12 +51,15 @@ def write(path: Path, items: np.ndarray, masses: np.ndarray, inputs: np.ndarray)
         ``(m,)`` each, in the order of their use.
     inputs : np.ndarray
         ``(n, *shape)`` the transfer set; the file tells its items by content too.
+    where : Sequence[str]
+        Of each of ``items``, for whoever looks it up.
     """
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(COLUMNS)
-        for item, key, mass in zip(items, content_keys(inputs[items]), masses, strict=True):
-            rows.writerow([int(item), f"{int(key):016x}", f"{mass:.6f}", ""])
+        rows.writerow([*COLUMNS, WHERE])
+        keys = content_keys(inputs[items])
+        for item, key, mass, place in zip(items, keys, masses, where, strict=True):
+            rows.writerow([int(item), f"{int(key):016x}", f"{mass:.6f}", "", place])
 
 
 def read(path: Path, inputs: np.ndarray, classes: tuple[str, ...]) -> Labels:

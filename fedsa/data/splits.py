@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +71,8 @@ class Split:
     held_inputs, held_labels : np.ndarray | None
         ``(h, *shape)`` and ``(h,)``: items drawn like the transfer set's that nobody is asked about
         and nothing is trained on, for the certificate; None if there is none.
+    rows : np.ndarray
+        ``(n,)`` int64, the place of each transfer item in the data.
     """
 
     transfer: TransferSet
@@ -88,6 +90,7 @@ class Split:
     held_inputs: np.ndarray | None = None
     held_labels: np.ndarray | None = None
     complete: bool = True
+    rows: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def task(self) -> Task:
@@ -117,7 +120,8 @@ class Split:
 def split(scenario: Scenario) -> Split:
     """Draw every part of a scenario's data; same seed, same parts.
 
-    The test set is drawn first, then the transfer set, the labels, and the shards. Where the data
+    The test set is drawn first, then the transfer set, out of it the certificate's items, the
+    labels, and the shards. Where the data
     does not know all labels, the transfer set holds all items of known label that are not tested
     on, these are the labelled ones, and the others are filled up without. Items are
     told apart by content, so a teacher whose data has another name but holds the same items
@@ -145,11 +149,13 @@ def split(scenario: Scenario) -> Split:
     draw, complete = numpy_generator(seed, "transfer"), data.complete
     pick = take_evenly if complete else with_unlabelled
     picked = pick(draw, data.labels, free, wanted, task.items, "task.items")
+    held = _held(len(picked), scenario.certificate.labels, complete, seed)
+    held, picked = picked[held], np.delete(picked, held)
     numbers = renumber(data.labels[picked], wanted)
     truth = np.where(numbers < 0, -1, places[numbers])
     labelled = _labelled(truth, task, classes, seed) if complete else _told(truth, task)
     transfer = TransferSet(data.inputs[picked])
-    used = np.concatenate([used, content_keys(transfer.array)])
+    used = np.concatenate([used, content_keys(transfer.array), content_keys(data.inputs[held])])
     parts = Split(
         transfer=transfer,
         labelled=labelled,
@@ -164,6 +170,7 @@ def split(scenario: Scenario) -> Split:
         ),
         licence=data.licence,
         complete=complete,
+        rows=picked,
     )
     if heads is not None:
         known = _columns(data, heads)
@@ -176,7 +183,9 @@ def split(scenario: Scenario) -> Split:
             also=(),
             target=heads,
         )
-    parts = _hold_out(parts, scenario.certificate.labels, seed)
+    if len(held):
+        truth = places[renumber(data.labels[held], wanted)]
+        parts = replace(parts, held_inputs=data.inputs[held], held_labels=truth)
     return parts if task.labelled is None else _given(parts, Path(task.labelled))
 
 
@@ -195,32 +204,24 @@ def _given(parts: Split, path: Path) -> Split:
     return replace(parts, labelled=found.items, labels=labels, masses=found.masses)
 
 
-def _hold_out(parts: Split, labels: int, seed: int) -> Split:
-    """Take so many items at random out of the transfer set, the labelled ones apart."""
+def _held(count: int, labels: int, complete: bool, seed: int) -> np.ndarray:
+    """Draw the certificate's items, at random and before any label: the bound is on all items.
+
+    What labelled items leave of uneven classes is no random sample of them.
+    """
     if not labels:
-        return parts
-    if not parts.complete:
+        return np.empty(0, dtype=np.int64)
+    if not complete:
         raise DataError(
             "certificate.labels: the certificate's items are drawn from the transfer set, so the "
             "data has to know all labels; leave the key out."
         )
-    items = np.arange(len(parts.transfer))
-    free = np.setdiff1d(items, parts.labelled)
-    if labels > len(free):
+    if labels >= count:
         raise DataError(
-            f"certificate.labels: {labels} items are wanted for the certificate, but only "
-            f"{len(free)} have no label yet; lower it, or raise task.items."
+            f"certificate.labels: {labels} items are wanted for the certificate, but there are "
+            f"only {count}, some of which have to be asked about; lower it, or raise task.items."
         )
-    held = np.sort(numpy_generator(seed, "certificate").choice(free, labels, replace=False))
-    kept = np.setdiff1d(items, held)
-    return replace(
-        parts,
-        transfer=TransferSet(parts.transfer.array[kept]),
-        labelled=np.searchsorted(kept, parts.labelled),
-        truth=parts.truth[kept],
-        held_inputs=parts.transfer.array[held],
-        held_labels=parts.truth[held],
-    )
+    return np.sort(numpy_generator(seed, "certificate").choice(count, labels, replace=False))
 
 
 def _targets(data: Dataset, task: TaskOptions) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:

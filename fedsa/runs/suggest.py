@@ -51,7 +51,13 @@ def suggest(answers: Answers, count: int, seed: int) -> Covering:
     return cover(columns.numpy().astype(np.float64), count, seed)
 
 
-def write(path: Path, found: Covering, inputs: np.ndarray, classes: Sequence[str]) -> Path | None:
+def write(
+    path: Path,
+    found: Covering,
+    inputs: np.ndarray,
+    classes: Sequence[str],
+    where: Sequence[str],
+) -> Path | None:
     """Write the list, and beside it a page to look at where the items are images.
 
     Parameters
@@ -64,6 +70,8 @@ def write(path: Path, found: Covering, inputs: np.ndarray, classes: Sequence[str
         ``(n, *shape)`` the transfer set.
     classes : Sequence[str]
         Names that may be filled in.
+    where : Sequence[str]
+        Where each proposed item lies in the data, as a person would look it up.
 
     Returns
     -------
@@ -71,24 +79,26 @@ def write(path: Path, found: Covering, inputs: np.ndarray, classes: Sequence[str
         The page.
     """
     try:
-        label_file.write(path, found.items, found.masses, inputs)
+        label_file.write(path, found.items, found.masses, inputs, where)
         if inputs.ndim != 4 or inputs.dtype != np.uint8:
             return None
         page = path.with_suffix(".html")
-        page.write_text(_page(path, found, inputs, classes), encoding="utf-8")
+        page.write_text(_page(path, found, inputs, classes, where), encoding="utf-8")
     except OSError as error:
         raise RunError(f"'{path}' cannot be written: {error.strerror}.") from None
     return page
 
 
-def _page(path: Path, found: Covering, inputs: np.ndarray, classes: Sequence[str]) -> str:
+def _page(
+    path: Path, found: Covering, inputs: np.ndarray, classes: Sequence[str], where: Sequence[str]
+) -> str:
     rows = []
-    for place, (item, mass) in enumerate(zip(found.items, found.masses, strict=True)):
+    for place, (item, mass, own) in enumerate(zip(found.items, found.masses, where, strict=True)):
         others = np.setdiff1d(np.flatnonzero(found.home == place), item)[:BESIDE]
         beside = "".join(_image(inputs[other], 28) for other in others)
         rows.append(
             f"<tr><td>{_image(inputs[item], 84)}</td><td>{item}</td>"
-            f"<td>{100 * mass:.1f} %</td><td>{beside}</td></tr>"
+            f"<td>{escape(own)}</td><td>{100 * mass:.1f} %</td><td>{beside}</td></tr>"
         )
     names = escape(", ".join(classes))
     return (
@@ -96,7 +106,7 @@ def _page(path: Path, found: Covering, inputs: np.ndarray, classes: Sequence[str
         "<style>body{font:15px sans-serif;margin:2em}td{padding:2px 12px}"
         "img{image-rendering:pixelated;margin-right:2px}</style><h1>Items to label</h1>"
         f"<p>Fill in the column <b>class</b> of {escape(path.name)}: {names}.</p>"
-        "<table><tr><th>item<th>number<th>stands for<th>others of the kind</tr>"
+        "<table><tr><th>item<th>number<th>where<th>stands for<th>others of the kind</tr>"
         f"{''.join(rows)}</table></html>\n"
     )
 

@@ -113,6 +113,7 @@ def test_folders_of_images(tmp_path: Path) -> None:
     unlabelled = resolve(str(tmp_path))
     assert unlabelled.inputs[:, 0, 0, 0].tolist() == [1, 2, 3, 5]
     assert unlabelled.labels.tolist() == [0, 0, 1, -1]
+    assert unlabelled.where(3) == "unlabelled/e.png" and len(unlabelled.files) == 4
     shutil.rmtree(tmp_path / "unlabelled")
     data = resolve(str(tmp_path))
     assert data.classes == ("cat", "dog")

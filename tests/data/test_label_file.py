@@ -16,7 +16,8 @@ CLASSES = ("cat", "dog")
 
 def test_what_was_written_and_filled_in_is_read_back_sorted(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
-    write(path, np.array([7, 3, 12]), np.array([0.5, 0.2, 0.3]), INPUTS)
+    write(path, np.array([7, 3, 12]), np.array([0.5, 0.2, 0.3]), INPUTS, ["a.png", "b", "c"])
+    assert path.read_text().splitlines()[1].startswith("7,") and ",a.png\n" in path.read_text()
     blank = read(path, INPUTS, CLASSES)
     assert blank.items.tolist() == [3, 7, 12] and blank.labels.tolist() == [-1, -1, -1]
     filled = path.read_text().replace("0.500000,", "0.500000,dog")

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from fedsa.cli import suggest as _suggest_command  # noqa: F401  (registers itself)
 from fedsa.cli.main import app
+from fedsa.data import resolve
 from fedsa.data.splits import Split, split
 from fedsa.errors import RunError
 from fedsa.problem import Answers
@@ -40,7 +41,14 @@ def test_a_survey_asks_everybody_about_everything_and_leads_to_a_labelled_set(
     answers = AnswerStore(surveyed.path / "answers", 240).dense()
     found = suggest(answers, 20, seed=0)
     path = tmp_path / "labels.csv"
-    assert write(path, found, parts.transfer.array, parts.classes) is None  # tables have no page
+    data = resolve("digits-table")
+    where = [data.where(int(row)) for row in parts.rows[found.items]]
+    page = write(path, found, parts.transfer.array, parts.classes, where)
+    assert page is None  # tables have none
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            place = int(row["where"].removeprefix("inputs[").removesuffix("]"))
+            assert np.array_equal(data.inputs[place], parts.transfer.array[int(row["item"])])
     options = scenario(task={"labelled": str(path)})
     chosen = split(options)
     assert chosen.transfer.hash == parts.transfer.hash
@@ -96,9 +104,11 @@ def test_images_get_a_page_to_look_at(tmp_path: Path) -> None:
     answers = Answers({"one": torch.from_numpy(rng.dirichlet([0.2] * 3, 30)).float()})
     images = rng.integers(0, 255, (30, 1, 8, 8), dtype=np.uint8)
     found = suggest(answers, 5, seed=0)
-    page = write(tmp_path / "l.csv", found, images, ("cat", "<dog>"))
+    where = [f"unlabelled/{item}.png" for item in found.items]
+    page = write(tmp_path / "l.csv", found, images, ("cat", "<dog>"), where)
     assert page is not None
     html = page.read_text()
+    assert all(f"<td>{place}</td>" in html for place in where)
     assert html.count("<tr><td>") == 5 and "cat, &lt;dog&gt;" in html
     assert html.count("data:image/png;base64,") >= 10
 
