@@ -22,13 +22,18 @@ from fedsa.selection.ranked import WITHOUT_LABELS
 from fedsa.strategy import pupil, questions
 from fedsa.transferability import ESTIMATORS
 from fedsa.transferability import LOOKS as COMPARISONS
+from fedsa.transferability.looks import fedsa_score
+from fedsa.whitebox.reference import cam
 
 Scores = dict[str, dict[str, float]]
 """Estimator to teacher to score, higher is better."""
 
 RAW = {"fedsa-score": "grad-cam", "attribution-affinity": "gradient-x-input"}
 """Estimators that compare maps as they are, and the method of the paper that they are from (of
-Song et al.'s methods the best)."""
+Song et al.'s methods the best). The maps are those that travel: small, and of few bits."""
+
+PUBLISHED = "fedsa-score (grad-cam as published)"
+"""FedSA's score by its authors' maps: whole, and with one added. No gateway gives such."""
 
 PARTS = (0.0, 0.7, 1.0)
 """Parts of the looks in the strength of the evidence selector that are compared."""
@@ -112,6 +117,8 @@ def estimates(pool: Pool, stand: Stand) -> Scores:
     layers = measure(seen)
     found["gain"] = {name: one.gain or 0.0 for name, one in layers.items()}
     found["leep, above chance"] = {name: one.leep or 0.0 for name, one in layers.items()}
+    mine = cam(stand.student, pool.problem.inputs[pool.problem.probe])
+    found[PUBLISHED] = {name: fedsa_score(maps, mine) for name, maps in pool.cams.items()}
     return found | looks(pool, stand, tuple(METHODS.builtins))
 
 

@@ -20,6 +20,8 @@ from fedsa.saliency import maps
 from fedsa.saliency.compact import CompactMaps, compact
 from fedsa.scenario import Scenario
 from fedsa.teacher.teacher import Teacher
+from fedsa.whitebox.owners import owners
+from fedsa.whitebox.reference import cam
 
 Progress = Callable[[str], None]
 
@@ -43,12 +45,14 @@ class Pool:
         )
         names = sorted(options.id for options in scenario.pool())
         self.teachers = {name: Teacher.load(folder / name / "teacher.toml") for name in names}
+        self._owners = owners(scenario, self._parts)
         self.problem = make_problem(scenario, self._parts)
         self._looks: dict[str, dict[str, CompactMaps]] = {}
 
     def with_labels(self, share: float) -> Problem:
         """Return the same problem, the same transfer set, with another share of labels."""
-        task = self.scenario.task.model_copy(update={"label_share": share})
+        labels = {"label_share": share, "labels_per_class": None}
+        task = self.scenario.task.model_copy(update=labels)
         scenario = self.scenario.model_copy(update={"task": task})
         return make_problem(scenario, split(scenario))
 
@@ -74,6 +78,12 @@ class Pool:
                 found[name] = teacher.compact_maps(items, method, options.grid, options.bits)
             self._looks[method] = found
         return self._looks[method]
+
+    @cached_property
+    def cams(self) -> dict[str, Tensor]:
+        """Every teacher's maps as FedSA's authors make them, ``(probe, cells)`` float32."""
+        items = self.problem.inputs[self.problem.probe]
+        return {owner.id: cam(owner.network, items) for owner in self._owners}
 
     def look(self, student: nn.Module, method: str) -> CompactMaps:
         """Return a student's compact maps of the probe items."""

@@ -7,13 +7,14 @@ import math
 import pytest
 import torch
 
-from fedsa.ranking.estimates import Stand, defaults, estimates, evidence, stands
+from fedsa.ranking.estimates import PUBLISHED, Stand, defaults, estimates, evidence, stands
 from fedsa.ranking.pool import Pool
 from fedsa.ranking.students import choices, students
 from fedsa.ranking.truth import truth
 from fedsa.saliency import METHODS
-from fedsa.saliency.closeness import closeness
+from fedsa.saliency.closeness import closeness, published
 from fedsa.transferability import ESTIMATORS
+from fedsa.whitebox.reference import cam
 
 TEACHERS = ("even", "high", "low", "random")
 
@@ -55,6 +56,10 @@ def test_every_estimator_has_a_figure_of_every_teacher(pool: Pool, first: Stand)
     mine = pool.look(first.student, "occlusion")
     theirs = pool.looks("occlusion")["low"]
     assert scores["look: occlusion"]["low"] == pytest.approx(closeness(theirs, mine), abs=1e-6)
+    assert scores[PUBLISHED] != scores["fedsa-score (grad-cam, raw)"]
+    maps = cam(first.student, pool.problem.inputs[pool.problem.probe])
+    assert scores[PUBLISHED]["low"] == 2 - published(pool.cams["low"], maps)
+    assert pool.cams["low"].shape == maps.shape
     own = pool.own_accuracy()
     assert own["low"] > 0.8 > own["random"]
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fedsa.errors import RunError, ScenarioError
+from fedsa.ranking.estimates import PUBLISHED
 from fedsa.tables.definition import kind_of
 from fedsa.tables.selection import cells as measured
 from fedsa.tables.selection import making as made
@@ -195,6 +196,7 @@ def test_costs_are_what_is_asked(path: Path) -> None:
     assert cost("mutual-information", scenario) == (286, 286)
     assert cost("look: occlusion", scenario) == (16, 16 * 50)
     assert cost("fedsa-score (grad-cam, raw)", scenario) == (16, 48)
+    assert cost(PUBLISHED, scenario) == (16, 48)
     assert cost("default", scenario) == (30 + 256 + 16, 30 + 256 + 16 * 50)
     assert cost("random", scenario) == (0, 0)
 
