@@ -177,6 +177,8 @@ def _override(document: dict[str, Any], overrides: Sequence[str]) -> list[str]:
             faults.append(f"--set {override}: '{key}' is not a key of a section.")
             continue
         here[last] = value
+        if key.strip() == "task.label-share":  # what is said last holds, not what it stands beside
+            here.pop("labels-per-class", None)
     return faults
 
 

@@ -160,6 +160,15 @@ def test_overrides_are_toml_and_bare_words_are_strings(tmp_path: Path) -> None:
     assert load(path).seed == 1
 
 
+def test_a_share_of_labels_takes_the_place_of_so_many_a_class(tmp_path: Path) -> None:
+    path = write(tmp_path, 'name = "x"\n[task]\nlabels-per-class = 5\n')
+    assert load(path).task.labels_per_class == 5
+    task = load(path, ["task.label-share=0.05"]).task
+    assert (task.label_share, task.labels_per_class) == (0.05, None)
+    task = load(path, ["task.label-share=0.05", "task.labels-per-class=2"]).task
+    assert task.labels_per_class == 2
+
+
 def test_faults_of_overrides_come_with_the_others(tmp_path: Path) -> None:
     path = write(tmp_path, 'name = "x"\nrounds = -1\n')
     with pytest.raises(ScenarioError) as caught:

@@ -71,6 +71,8 @@ def merged(base: Mapping[str, Any], *changes: Mapping[str, Any]) -> dict[str, An
                 found[name] = merged(found[name], value)
             else:
                 found[name] = deepcopy(value)
+        if "label-share" in change and "labels-per-class" not in change:
+            found.pop("labels-per-class", None)  # what is said last holds
     return found
 
 

@@ -27,6 +27,13 @@ def test_baselines_run_beside_the_first_strategy_only(small: Path) -> None:
     assert (second.baselines, second.strategy, second.seed) == ((), "random", 3)
 
 
+def test_of_two_numbers_of_labels_the_later_holds() -> None:
+    base = {"task": {"labels-per-class": 5, "items": 100}}
+    found = merged(base, {"task": {"label-share": 0.1}})
+    assert found == {"task": {"label-share": 0.1, "items": 100}}
+    assert merged(found, {"task": {"labels-per-class": 2}})["task"]["labels-per-class"] == 2
+
+
 def test_pieces_are_merged_by_key_and_lists_exchanged() -> None:
     base = {"task": {"items": 3, "classes": ["a"]}, "seed": 1}
     found = merged(base, {"task": {"classes": ["b"]}}, {"task": {"data": "x"}, "seed": 2})
