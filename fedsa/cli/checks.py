@@ -12,7 +12,7 @@ from typing import Any
 from fedsa import ready_made
 from fedsa.app_folder import app_folder
 from fedsa.data import resolve
-from fedsa.errors import FedsaError, ScenarioError
+from fedsa.errors import FedsaError, PluginError, ScenarioError
 from fedsa.fusion import FUSIONS
 from fedsa.models import MODELS
 from fedsa.registry import Registry
@@ -36,7 +36,7 @@ def check_plugins(scenario: Scenario) -> None:
         checks: list[Callable[[], Any]] = [
             lambda: strategies().get(scenario.strategy),
             lambda: _selector(scenario),
-            lambda: FUSIONS.get(scenario.fusion.fusion),
+            lambda: _made(FUSIONS, scenario.fusion.fusion, scenario.fusion, "fit"),
             lambda: METHODS.get(scenario.saliency.method),
             lambda: _baselines(scenario),
         ]
@@ -75,13 +75,31 @@ def strategies() -> Registry:
 
 def _selector(scenario: Scenario) -> None:
     name = scenario.selection.selector
-    SELECTORS.get(name)
+    _made(SELECTORS, name, scenario.selection, "select")
     if scenario.task.heads and name in ESTIMATORS.builtins:
         raise ScenarioError(
             [
                 f"selection.selector: '{name}' compares classes; where the task has several heads "
                 "leave the key out."
             ]
+        )
+
+
+def _made(plugins: Registry, name: str, options: Any, method: str) -> None:
+    """Refuse a part that cannot be made, or that lacks what it is made for."""
+    make = plugins.get(name)
+    try:
+        found = make(options)
+    except FedsaError:
+        raise
+    except Exception as error:  # a plug-in may fail in any way
+        raise PluginError(
+            f"The {plugins.kind} '{name}' cannot be made: {type(error).__name__}: {error}."
+        ) from error
+    if not callable(getattr(found, method, None)):
+        raise PluginError(
+            f"The {plugins.kind} '{name}' makes something of the kind {type(found).__name__}, "
+            f"which has no method '{method}'; see docs/strategies.md."
         )
 
 
