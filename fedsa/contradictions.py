@@ -36,6 +36,13 @@ def contradictions(scenario: Scenario) -> list[str]:
             f"task.items ({task.items})."
         )
     faults += _task_faults(task)
+    # So many a class is for the data to tell, as it may be that not all classes are named here.
+    asked = 0 if task.labels_per_class is not None else task.labels(0)
+    if scenario.certificate.labels and scenario.certificate.labels + asked > task.items:
+        faults.append(
+            f"certificate.labels: {scenario.certificate.labels} items for the certificate and "
+            f"{asked} with labels are more than task.items ({task.items}); lower one."
+        )
     faults += _several_faults(scenario)
     for teacher in scenario.teachers:
         if teacher.classes and teacher.classes_each:

@@ -50,7 +50,7 @@ def path_of(name: str) -> Path | None:
     if name in DATASETS.builtins:
         return None
     path = Path(name).expanduser()
-    if name.endswith(".npz") or path.is_dir() or ("/" in name and ":" not in name):
+    if name.endswith(".npz") or path.exists() or ("/" in name and ":" not in name):
         return path
     return None
 
@@ -77,7 +77,8 @@ def resolve(name: str) -> Dataset:
             return from_npz(path)
         if path.is_dir():
             return from_folder(path)
-        raise DataError(f"There is no data at '{path}': give an .npz file or a folder of images.")
+        found = "is no data that fedsa reads" if path.exists() else "is not there"
+        raise DataError(f"'{path}' {found}: give an .npz file or a folder of images.")
     loader = DATASETS.get(name)
     try:
         found = loader()

@@ -37,6 +37,10 @@ def from_npz(path: Path) -> Dataset:
         If the file cannot be read, lacks an array, or its arrays are not such.
     """
     wanted = ("inputs", "labels", "test_inputs", "test_labels", "classes")
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise DataError(
+            f"The data file '{path}' is not a whole .npz file: save its arrays with numpy.savez."
+        )
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file if key in wanted or _TARGET.match(key)}
@@ -63,6 +67,11 @@ def from_npz(path: Path) -> Dataset:
     classes = tuple(str(name) for name in np.ravel(arrays.get("classes", [])))
     if not classes:
         classes = _classes(np.concatenate([np.ravel(part) for part in given]))
+    if not classes:
+        raise DataError(
+            f"The data file '{path}' has no label that tells a class: give whole numbers from 0, "
+            "or names, or the names of all classes in the array 'classes'."
+        )
     labels, test_labels = (_labels(path, part, classes) for part in given)
     parts = inputs, labels, classes, test_inputs, test_labels
     targets = _targets(path, arrays, bool(len(test_inputs)))
@@ -82,6 +91,12 @@ def _targets(path: Path, arrays: Mapping[str, np.ndarray], tested: bool) -> dict
 
 
 def _inputs(path: Path, key: str, array: np.ndarray) -> np.ndarray:
+    if array.dtype == np.uint8 and array.ndim == 4 and _channels_last(array.shape):
+        raise DataError(
+            f"The data file '{path}': {key} of shape {array.shape} would be images of "
+            f"{array.shape[1]} channels; images are (n, C, H, W): save "
+            f"numpy.moveaxis({key}, -1, 1)."
+        )
     if array.dtype == np.uint8 and array.ndim >= 3:
         return array[:, None] if array.ndim == 3 else array
     if array.dtype.kind not in "fiub":
@@ -93,6 +108,12 @@ def _inputs(path: Path, key: str, array: np.ndarray) -> np.ndarray:
         )
     with np.errstate(over="ignore"):  # too large for float32 becomes infinite, and is refused
         return array.astype(np.float32)
+
+
+def _channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether images lie there as most libraries hand them out, ``(n, H, W, C)``."""
+    channels = (1, 3, 4)
+    return shape[3] in channels and shape[1] not in channels
 
 
 def _classes(labels: np.ndarray) -> tuple[str, ...]:

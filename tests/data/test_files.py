@@ -73,6 +73,11 @@ def test_classes_in_the_order_given(tmp_path: Path) -> None:
         ({"inputs": np.full((4, 2), np.nan), "labels": LABELS}, "NaN"),
         ({"inputs": np.full((4, 2), 1e300), "labels": LABELS}, "infinite"),
         ({"inputs": np.zeros((4, 1, 8, 8), int), "labels": LABELS}, "save images as uint8"),
+        (
+            {"inputs": np.zeros((4, 8, 8, 3), np.uint8), "labels": LABELS},
+            r"moveaxis\(inputs, -1, 1",
+        ),
+        ({"inputs": PIXELS, "labels": np.full(4, -1)}, "no label that tells a class"),
         ({"inputs": np.full((4, 2), "x"), "labels": LABELS}, "not numbers"),
         ({"inputs": PIXELS, "labels": LABELS, "test_inputs": PIXELS}, "both test_inputs and"),
         ({"inputs": PIXELS, "labels": LABELS, "classes": ["a"]}, "hold 1, but the 1 classes"),
@@ -90,7 +95,7 @@ def test_each_fault_of_an_npz(tmp_path: Path, arrays: dict[str, Any], sentence: 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut short"])
 def test_a_file_that_is_no_npz(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.npz").write_bytes(content)
-    with pytest.raises(DataError, match=r"'.*bad\.npz' (cannot be read|is not a whole)"):
+    with pytest.raises(DataError, match=r"'.*bad\.npz' is not a whole \.npz file"):
         resolve(str(tmp_path / "bad.npz"))
 
 
@@ -99,6 +104,17 @@ def test_a_lone_array_is_no_npz(tmp_path: Path) -> None:
         np.save(file, PIXELS)
     with pytest.raises(DataError, match="not a whole .npz"):
         resolve(str(tmp_path / "bad.npz"))
+
+
+def test_channels_may_be_as_many_as_the_width(tmp_path: Path) -> None:
+    one = np.zeros((4, 1, 8, 3), np.uint8)
+    assert resolve(save(tmp_path, inputs=one, labels=LABELS)).inputs.shape == (4, 1, 8, 3)
+
+
+def test_a_file_of_another_kind_is_there_and_not_read(tmp_path: Path) -> None:
+    np.save(tmp_path / "bad.npy", PIXELS)
+    with pytest.raises(DataError, match="is no data that fedsa reads: give an .npz"):
+        resolve(str(tmp_path / "bad.npy"))
 
 
 def test_folders_of_images(tmp_path: Path) -> None:

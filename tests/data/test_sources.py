@@ -110,7 +110,7 @@ def test_unknown_names_and_paths_say_what_there_is() -> None:
         resolve("fashion")
     with pytest.raises(DataError, match="There is no data file 'gone.npz'"):
         resolve("gone.npz")
-    with pytest.raises(DataError, match="There is no data at '/no/where'"):
+    with pytest.raises(DataError, match="'/no/where' is not there"):
         resolve("/no/where")
 
 

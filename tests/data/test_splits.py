@@ -12,7 +12,7 @@ import pytest
 from fedsa.data import resolve
 from fedsa.data.draw import content_keys
 from fedsa.data.splits import Split, split
-from fedsa.errors import DataError
+from fedsa.errors import DataError, ScenarioError
 from fedsa.scenario import Scenario, load, parse
 
 SIMULATIONS = Path(__file__).parents[2] / "simulations"
@@ -170,6 +170,10 @@ def test_the_labels_do_not_move_the_certificates_items() -> None:
 
 def test_more_labels_for_the_certificate_than_items_are_refused() -> None:
     document = scenario(0, {"label-share": 0.1}).document()
+    split(parse({**document, "certificate": {"labels": 270}}))
+    with pytest.raises(ScenarioError, match="271 items for the certificate and 30 with labels"):
+        parse({**document, "certificate": {"labels": 271}})
+    document = scenario(0, {"labels-per-class": 1}).document()
     with pytest.raises(DataError, match="certificate.labels: 300 .* only 300"):
         split(parse({**document, "certificate": {"labels": 300}}))
 
