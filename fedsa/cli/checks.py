@@ -14,18 +14,26 @@ from fedsa.app_folder import app_folder
 from fedsa.data import resolve
 from fedsa.errors import FedsaError, PluginError, ScenarioError
 from fedsa.fusion import FUSIONS
-from fedsa.models import MODELS
+from fedsa.models import MODELS, build
 from fedsa.registry import Registry
 from fedsa.runs import baselines
 from fedsa.saliency import METHODS
 from fedsa.scenario import Scenario
 from fedsa.selection import SELECTORS
-from fedsa.teacher import card_file
+from fedsa.teacher import card_file, preprocessing
+from fedsa.teacher.faults import Fault
 from fedsa.transferability import ESTIMATORS
 
 
-def check_plugins(scenario: Scenario) -> None:
+def check_plugins(scenario: Scenario, trained: bool = True) -> None:
     """Load what a scenario names: recipe, selector, fusion, method, models, data, teachers' files.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Of a run that has not begun.
+    trained : bool
+        Whether its teachers are trained here; in a federation they only tell whom to expect.
 
     Raises
     ------
@@ -45,6 +53,7 @@ def check_plugins(scenario: Scenario) -> None:
         data = {scenario.task.data, *(teacher.data for teacher in made)}
         checks += [lambda name=name: MODELS.get(name) for name in sorted(models)]  # type: ignore[misc]
         checks += [lambda name=name: resolve(name) for name in sorted(data)]  # type: ignore[misc]
+        checks += [lambda: _shapes(scenario, trained)]
         files = [(one.file, one.id) for one in scenario.teachers if one.file is not None]
         checks += [lambda file=file: card_file.read(Path(file)) for file, _ in files]  # type: ignore[misc]
         checks += [
@@ -83,6 +92,36 @@ def _selector(scenario: Scenario) -> None:
                 "leave the key out."
             ]
         )
+
+
+def _shapes(scenario: Scenario, trained: bool) -> None:
+    """Refuse a student, or trained teachers, that cannot take the task's items."""
+    try:
+        shape = resolve(scenario.task.data).inputs.shape[1:]
+        MODELS.get(scenario.student.model)
+        own = {
+            teacher.data: resolve(teacher.data).inputs.shape[1:]
+            for teacher in scenario.teachers
+            if trained and teacher.file is None
+        }
+    except FedsaError:  # checks of their own tell what is wrong with data and model
+        return
+    build(scenario.student.model, shape, scenario.student.embedding, seed=0)
+    for name, taken in own.items():
+        try:
+            preprocessing.check(shape, taken)
+        except Fault:
+            raise ScenarioError(
+                [
+                    f"teachers: those trained on '{name}' take items of shape {_shown(taken)}, to "
+                    f"which the task's, of '{scenario.task.data}', cannot be brought: they are "
+                    f"{_shown(shape)}; give teachers of such data, or of images for images."
+                ]
+            ) from None
+
+
+def _shown(shape: tuple[int, ...]) -> str:
+    return "x".join(str(side) for side in shape)
 
 
 def _made(plugins: Registry, name: str, options: Any, method: str) -> None:

@@ -54,7 +54,7 @@ def run(
         chosen = parse(RunFolder(resume).config()["scenario"])
     else:
         chosen = load(find_scenario(scenario or "quickstart"), overrides or [], seed)
-    check_plugins(chosen)
+    check_plugins(chosen, trained=False)
     if resume is not None:
         folder = RunFolder.reopen(resume, chosen)
     else:

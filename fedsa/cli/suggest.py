@@ -55,7 +55,7 @@ def suggest_labels(
     if out.exists():
         raise RunError(f"'{out}' is there, perhaps with labels in it: give another name by --out.")
     chosen = load(find_scenario(scenario or "quickstart"), overrides or [], seed)
-    check_plugins(chosen)
+    check_plugins(chosen, trained=federation is None)
     parts = split(chosen)
     if not len(parts.test_inputs):
         raise RunError(

@@ -48,6 +48,8 @@ def test_all_faults_of_a_scenario_at_once(fedsa: Fedsa, tiny: Path) -> None:
         (["tiny.toml", "--set", "strategy=nonesuch"], 2, "Unknown strategy 'nonesuch'"),
         (["tiny.toml", "--set", "strategy=nonesuch:it"], 2, "No module named 'nonesuch'"),
         (["tiny.toml", "--set", "selection.selector=os:getcwd"], 2, "is called as selector("),
+        (["tiny.toml", "--set", "task.data=digits"], 2, "are 1x8x8; give teachers of such data"),
+        (["tiny.toml", "--set", "student.model=conv"], 2, "cannot be built for items of shape"),
         (["tiny.toml", "--set", "selection.selector=builtins:repr"], 2, "has no method 'select'"),
         (["tiny.toml", "--set", "fusion.fusion=builtins:id"], 2, "kind int, which has no method"),
         (["tiny.toml", "--set", "fusion.fusion=builtins:len"], 2, "cannot be made: TypeError"),
