@@ -58,9 +58,12 @@ def kinds(table: SelectionTable) -> list[str]:
 
 
 def gains(known: Mapping[str, Figures]) -> dict[str, float]:
-    """Return the true gains of one seed, the mean over repetitions that are there."""
+    """Return the true gains of one seed, the mean over repetitions that are there.
+
+    Rounded, so that gains of as many items are a tie whatever the last bits of their mean.
+    """
     every = [of["gains"] for kind, of in known.items() if kind.startswith(TRUTH)]
-    return {name: math.fsum(of[name] for of in every) / len(every) for name in every[0]}
+    return {name: round(math.fsum(of[name] for of in every) / len(every), 9) for name in every[0]}
 
 
 def alone(known: Mapping[str, Figures]) -> float:

@@ -146,6 +146,17 @@ def test_a_gain_is_the_mean_over_repetitions(path: Path, tmp_path: Path) -> None
     assert measured.gains(known) == {"a": pytest.approx(0.25)}
 
 
+def test_gains_of_as_many_items_are_a_tie() -> None:
+    """The means differ in the last bit only, as those of equal counts in another order do."""
+    parts = [0.1 + 0.2, 0.3, 0.7], [0.3, 0.3, 0.7]
+    known = {
+        kind: {"gains": {"a": one, "b": other}}
+        for kind, one, other in zip(("truth", "truth 2", "truth 3"), *parts, strict=True)
+    }
+    found = measured.gains(known)
+    assert found["a"] == found["b"]
+
+
 def test_the_truth_depends_on_no_selector(path: Path) -> None:
     table = load(path)
     kinds = measured.kinds(table)
