@@ -49,10 +49,12 @@ def simulate(
     """
     from fedsa.cli import closing
     from fedsa.cli.checks import check_plugins
+    from fedsa.data.splits import split
     from fedsa.launcher import simulate as run
     from fedsa.launcher.progress import Progress
     from fedsa.run_config import find_scenario
     from fedsa.runs.default_folder import default_folder
+    from fedsa.runs.finished import begun
     from fedsa.runs.folder import RunFolder
     from fedsa.scenario import load, parse
 
@@ -62,7 +64,7 @@ def simulate(
                 "--resume goes on with a run as it was begun: leave --set and --seed out, or name "
                 "the scenario too to see what differs."
             )
-        chosen = parse(RunFolder(resume).config()["scenario"])
+        chosen = parse(begun(resume))
     else:
         chosen = load(find_scenario(scenario or "quickstart"), overrides or [], seed)
     if resume is not None and out is not None:
@@ -71,8 +73,10 @@ def simulate(
     if not chosen.teachers:
         raise RunError(f"The scenario '{chosen.name}' has no [[teachers]] to simulate: add some.")
     if resume is not None:
+        begun(resume)  # one sentence if it is no run folder
         folder = RunFolder.reopen(resume, chosen)
     else:
+        split(chosen).check_labels()  # a scenario that its data refuses leaves no folder behind
         folder = RunFolder.create(out or default_folder(chosen.name), chosen)
     console.print(f"run folder: {folder.path}", highlight=False, markup=False, soft_wrap=True)
     if folder.is_finished:
@@ -104,11 +108,14 @@ def compare(
     """
     from fedsa.cli.many import run_many
     from fedsa.runs.compare import collect, document, markdown
+    from fedsa.runs.finished import read_run
     from fedsa.runs.folder import write_json
 
     folders = list(runs or [])
     if scenario is not None:
-        folders += run_many(scenario, strategies, seeds, overrides or [], out, console)
+        beside = [read_run(folder) for folder in folders]  # before any run is made
+        more = overrides or []
+        folders += run_many(scenario, strategies, seeds, more, out, console, reference, beside)
     if not folders:
         raise RunError("Nothing to compare: name run folders, or give --scenario.")
     table = collect(folders, reference)

@@ -40,6 +40,7 @@ def run(
     from fedsa.launcher.progress import Progress
     from fedsa.run_config import find_scenario
     from fedsa.runs.default_folder import default_folder
+    from fedsa.runs.finished import begun
     from fedsa.runs.folder import RunFolder
     from fedsa.scenario import load, parse
 
@@ -51,11 +52,12 @@ def run(
                 "--resume goes on with a run as it was begun: leave --set and --seed out, or name "
                 "the scenario too to see what differs."
             )
-        chosen = parse(RunFolder(resume).config()["scenario"])
+        chosen = parse(begun(resume))
     else:
         chosen = load(find_scenario(scenario or "quickstart"), overrides or [], seed)
     check_plugins(chosen, trained=False)
     if resume is not None:
+        begun(resume)  # one sentence if it is no run folder
         folder = RunFolder.reopen(resume, chosen)
     else:
         folder = RunFolder.create(out or default_folder(chosen.name), chosen)

@@ -47,6 +47,7 @@ def suggest_labels(
     from fedsa.run_config import find_scenario
     from fedsa.runs.answers import AnswerStore
     from fedsa.runs.default_folder import default_folder
+    from fedsa.runs.finished import begun
     from fedsa.runs.folder import RunFolder
     from fedsa.runs.suggest import suggest, write
     from fedsa.runs.survey import MODE
@@ -64,6 +65,7 @@ def suggest_labels(
             "test/<class>/ in a folder), since without it other items would be drawn then."
         )
     if answers is not None and (answers / "config.json").exists():
+        begun(answers)  # one sentence if it is no run folder
         folder = RunFolder.reopen(answers, chosen)
     else:
         folder = RunFolder.create(answers or default_folder(f"{chosen.name}-survey"), chosen)

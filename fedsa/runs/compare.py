@@ -88,15 +88,27 @@ def collect(folders: Iterable[Path], reference: str | None = None) -> Table:
     strategies = sorted({run.strategy for run in runs})
     if reference is None:
         reference = "fedsa" if "fedsa" in strategies else strategies[0]
-    elif reference not in strategies:
-        raise RunError(
-            f"The reference '{reference}' is not among the runs' strategies: "
-            f"{', '.join(strategies)}; choose one of these, or run it too."
-        )
+    check_reference(reference, strategies)
     rows: list[Row] = []
     for scenario in sorted({run.scenario for run in runs}):
         rows += compared(scenario, [run for run in runs if run.scenario == scenario], reference)
     return Table(reference, tuple(rows), left_out)
+
+
+def check_reference(reference: str, strategies: Iterable[str]) -> None:
+    """Refuse a reference that is none of the runs' strategies; a baseline has no runs of its own.
+
+    Raises
+    ------
+    RunError
+        Naming those that can be chosen.
+    """
+    known = sorted(set(strategies))
+    if reference not in known:
+        raise RunError(
+            f"The reference '{reference}' is not among the runs' strategies: {', '.join(known)}; "
+            "choose one of these, or run it too."
+        )
 
 
 def compared(scenario: str, runs: Sequence[Run], reference: str) -> list[Row]:

@@ -1,4 +1,4 @@
-"""What a comparison needs of one run, read from its folder."""
+"""What is read of one run's folder: what it was begun with, and what a comparison needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fedsa.errors import RunError
+from fedsa.errors import ResumeError, RunError
+from fedsa.runs.folder import RunFolder
 
 ALIKE = ("task", "student", "teachers", "rounds")
 """Sections of a scenario that must be equal for two runs to be comparable."""
@@ -59,6 +60,23 @@ class Run:
     def finished(self) -> bool:
         """Whether the run ended as planned and has a result."""
         return self.status == "finished" and "student" in self.metrics
+
+
+def begun(folder: Path) -> dict[str, Any]:
+    """Return the scenario that the run in a folder was begun with, as plain data.
+
+    Raises
+    ------
+    ResumeError
+        If there is none: folders of other programs have a ``config.json``, too.
+    """
+    config: Any = RunFolder(folder).config()
+    scenario = config.get("scenario") if isinstance(config, dict) else None
+    if not isinstance(scenario, dict) or not scenario:
+        raise ResumeError(
+            f"'{folder}' is no run folder: its config.json names no scenario; check the path."
+        )
+    return scenario
 
 
 def read_run(folder: Path) -> Run:

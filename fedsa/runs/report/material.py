@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsa.errors import RunError
+from fedsa.runs.finished import begun
 
 Array = NDArray[Any]
 
@@ -78,7 +79,7 @@ def read(folder: Path) -> Material:
     Raises
     ------
     RunError
-        If the folder holds nothing that a run writes.
+        If the folder holds nothing that a run writes, or another program's ``config.json``.
     """
     names = ("config.json", "events.jsonl", "summary.json")
     if not any((folder / name).is_file() for name in names):
@@ -86,6 +87,8 @@ def read(folder: Path) -> Material:
             f"'{folder}' is not a run folder: it has none of {', '.join(names)}; give the folder "
             "that 'fedsa simulate' printed."
         )
+    if (folder / "config.json").is_file():  # a run that only just started may have none
+        begun(folder)
     return Material(
         folder=folder,
         config=_document(folder / "config.json"),

@@ -23,6 +23,9 @@ from fedsa.runs.report.spending import spending
 
 T = TypeVar("T")
 
+UNLIKE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+"""What reading data that are not of the form that a run writes ends in."""
+
 
 def write(folder: Path) -> Path:
     """Write ``report.html`` into a run folder, for a run that is finished or still under way.
@@ -38,9 +41,17 @@ def write(folder: Path) -> Path:
     Raises
     ------
     RunError
-        If the folder is no run folder, or the page cannot be written.
+        If the folder is no run folder, its files have another form than a run's, or the page
+        cannot be written.
     """
-    html = render(read(folder))
+    run = read(folder)
+    try:
+        html = render(run)
+    except UNLIKE as error:  # in what every page has: no section can be left out for it
+        raise RunError(
+            f"The files of the run in '{folder}' do not have the form that a run gives them "
+            f"({type(error).__name__}: {error}): restore them, or run it again."
+        ) from None
     page = folder / "report.html"
     part = folder / "report.html.part"
     try:
@@ -59,7 +70,7 @@ def render(run: Material) -> str:
         # Runs of other versions, or folders edited by hand, must not cost the rest of the page.
         try:
             return make()
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except UNLIKE as error:
             faults.append(f"{name} ({type(error).__name__}: {error})")
             return None
 
