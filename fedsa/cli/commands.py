@@ -138,7 +138,10 @@ def report(folder: Annotated[Path, typer.Argument()]) -> None:
 
 @app.command()
 def new(folder: Annotated[Path, typer.Argument()]) -> None:
-    """Write a ready Flower app into FOLDER: clients, server, strategies and scenarios."""
+    """Write a ready Flower app into FOLDER: clients, server, strategies and scenarios.
+
+    What a scenario can say is listed by *fedsa keys*.
+    """
     from fedsa.app_folder import write_app
 
     path = write_app(folder)
@@ -146,6 +149,14 @@ def new(folder: Annotated[Path, typer.Argument()]) -> None:
     console.print(
         f"next: cd {folder} && fedsa simulate simulations/quickstart.toml", highlight=False
     )
+
+
+@app.command()
+def keys() -> None:
+    """List what a scenario file, and --set, can say: every key with its default."""
+    from fedsa.cli import listing
+
+    listing.keys(console)
 
 
 @app.command()

@@ -36,6 +36,9 @@ def test_lists(fedsa: Fedsa) -> None:
     assert code == 0
     known = ("fedsa", "uniform", "random", "best_single", "fedmd", "stacking", "bplus", "by_name")
     assert [name for name in known if f"\n{name} " not in said] == []
+    code, said = fedsa("keys")
+    assert code == 0 and "task.label-share" in said and "Share of the transfer set" in said
+    assert ":mod:" not in said and "`" not in said
     code, said = fedsa("data")
     assert code == 0 and "fashion-mnist-mini" in said and "in the wheel" in said
     assert "fedsa[dsprites]" in said.replace("\n", "").replace(" ", "")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from fedsa.cli.listing import every_key
 from fedsa.options import TeacherOptions
 from fedsa.runs.baselines import FUSED
 from fedsa.scenario import Scenario, load
@@ -51,6 +52,11 @@ def table(page: str, columns: int) -> dict[str, list[str]]:
 def test_the_reference_has_every_key_with_its_default() -> None:
     written = {key: cells[1].strip("`") for key, cells in table("scenario.md", 4).items()}
     assert written == keys(Scenario)
+
+
+def test_the_command_lists_every_key() -> None:
+    listed = {key: default for key, default, _ in every_key(Scenario)}
+    assert listed == keys(Scenario)
 
 
 def test_every_key_is_explained() -> None:
