@@ -47,15 +47,12 @@ def simulate(
     The exit code is 0 only if the run truly finished. An interrupted run is gone on with by
     *fedsa simulate --resume FOLDER* and ends as if it had never been interrupted.
     """
-    from fedsa.cli import closing
+    from fedsa.cli import closing, folders
     from fedsa.cli.checks import check_plugins
-    from fedsa.data.splits import split
     from fedsa.launcher import simulate as run
     from fedsa.launcher.progress import Progress
     from fedsa.run_config import find_scenario
-    from fedsa.runs.default_folder import default_folder
     from fedsa.runs.finished import begun
-    from fedsa.runs.folder import RunFolder
     from fedsa.scenario import load, parse
 
     if resume is not None and scenario is None:
@@ -72,12 +69,7 @@ def simulate(
     check_plugins(chosen)
     if not chosen.teachers:
         raise RunError(f"The scenario '{chosen.name}' has no [[teachers]] to simulate: add some.")
-    if resume is not None:
-        begun(resume)  # one sentence if it is no run folder
-        folder = RunFolder.reopen(resume, chosen)
-    else:
-        split(chosen).check_labels()  # a scenario that its data refuses leaves no folder behind
-        folder = RunFolder.create(out or default_folder(chosen.name), chosen)
+    folder = folders.begin(out, chosen) if resume is None else folders.go_on(resume, chosen)
     console.print(f"run folder: {folder.path}", highlight=False, markup=False, soft_wrap=True)
     if folder.is_finished:
         console.print("this run has finished before; its result:")

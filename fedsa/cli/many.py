@@ -9,14 +9,13 @@ from pathlib import Path
 from rich.console import Console
 
 from fedsa.cli.checks import check_plugins
-from fedsa.data.splits import split
+from fedsa.cli.folders import begin, go_on
 from fedsa.errors import FedsaError, ResumeError, RunError, ScenarioError
 from fedsa.launcher import simulate
 from fedsa.launcher.progress import Progress
 from fedsa.run_config import find_scenario
 from fedsa.runs.compare import check_reference
-from fedsa.runs.finished import Run, begun
-from fedsa.runs.folder import RunFolder
+from fedsa.runs.finished import Run
 from fedsa.scenario import Scenario, load
 
 
@@ -106,9 +105,8 @@ def _check_place(scenario: Scenario, path: Path, beside: Sequence[Run]) -> None:
             )
     if not (path / "config.json").exists():
         return
-    begun(path)  # one sentence if it is no run folder
     try:
-        RunFolder.reopen(path, scenario)
+        go_on(path, scenario)
     except ResumeError as error:
         # Going on with the old run, as is advised there, would bring a comparison no further.
         told = str(error).partition(" Go on with the old config ")[0]
@@ -128,13 +126,11 @@ def run_one(scenario: Scenario, path: Path, console: Console) -> Path:
     """
     check_plugins(scenario)
     if (path / "config.json").exists():
-        begun(path)  # one sentence if it is no run folder
-        folder = RunFolder.reopen(path, scenario)
+        folder = go_on(path, scenario)
         if folder.is_finished:
             return path
     else:
-        split(scenario).check_labels()  # a scenario that its data refuses leaves no folder behind
-        folder = RunFolder.create(path, scenario)
+        folder = begin(path, scenario)
     with Progress(scenario, console) as progress:
         summary = simulate(scenario, folder, progress)
     console.print(f"  student {summary['metrics']['student']:.4f}", highlight=False)

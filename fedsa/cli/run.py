@@ -34,14 +34,12 @@ def run(
     The exit code is 0 only if the run truly finished. An interrupted run is gone on with by
     *fedsa run --federation NAME --resume FOLDER*; Ctrl-C stops it at the SuperLink too.
     """
-    from fedsa.cli import closing
+    from fedsa.cli import closing, folders
     from fedsa.cli.checks import check_plugins
     from fedsa.launcher.federation import run as start
     from fedsa.launcher.progress import Progress
     from fedsa.run_config import find_scenario
-    from fedsa.runs.default_folder import default_folder
     from fedsa.runs.finished import begun
-    from fedsa.runs.folder import RunFolder
     from fedsa.scenario import load, parse
 
     if resume is not None and out is not None:
@@ -56,11 +54,7 @@ def run(
     else:
         chosen = load(find_scenario(scenario or "quickstart"), overrides or [], seed)
     check_plugins(chosen, trained=False)
-    if resume is not None:
-        begun(resume)  # one sentence if it is no run folder
-        folder = RunFolder.reopen(resume, chosen)
-    else:
-        folder = RunFolder.create(out or default_folder(chosen.name), chosen)
+    folder = folders.begin(out, chosen) if resume is None else folders.go_on(resume, chosen)
     console.print(f"run folder: {folder.path}", highlight=False, markup=False, soft_wrap=True)
     if folder.is_finished:
         console.print("this run has finished before; its result:")

@@ -38,6 +38,7 @@ def suggest_labels(
     the label of the scenario's data, if that has one.
     """
     from fedsa.cli.checks import check_plugins
+    from fedsa.cli.folders import go_on
     from fedsa.data import resolve
     from fedsa.data.splits import split
     from fedsa.errors import RunError
@@ -47,7 +48,6 @@ def suggest_labels(
     from fedsa.run_config import find_scenario
     from fedsa.runs.answers import AnswerStore
     from fedsa.runs.default_folder import default_folder
-    from fedsa.runs.finished import begun
     from fedsa.runs.folder import RunFolder
     from fedsa.runs.suggest import suggest, write
     from fedsa.runs.survey import MODE
@@ -65,8 +65,7 @@ def suggest_labels(
             "test/<class>/ in a folder), since without it other items would be drawn then."
         )
     if answers is not None and (answers / "config.json").exists():
-        begun(answers)  # one sentence if it is no run folder
-        folder = RunFolder.reopen(answers, chosen)
+        folder = go_on(answers, chosen)
     else:
         folder = RunFolder.create(answers or default_folder(f"{chosen.name}-survey"), chosen)
     if not folder.is_finished:

@@ -136,6 +136,7 @@ def test_a_comparison_of_other_runs_needs_another_folder(
         (["simulate", "tiny.toml", "--out", "r"], "r"),
         (["compare", "--scenario", "tiny.toml", "--seeds", "0", "--out", "r"], "r"),
         (["simulate", "tiny.toml"], "runs"),
+        (["run", "tiny.toml", "--federation", "nowhere", "--out", "r"], "r"),
     ],
 )
 def test_a_scenario_that_its_data_refuse_leaves_no_folder(
