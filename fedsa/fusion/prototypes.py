@@ -19,6 +19,7 @@ from fedsa.fusion.beliefs import Believed, believe
 from fedsa.fusion.consistency import Consistency
 from fedsa.fusion.training import outputs, train
 from fedsa.fusion.values import filled, units
+from fedsa.fusion.witness import can_learn, hear
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
 from fedsa.prototypes.competence import confidence
@@ -31,6 +32,10 @@ from fedsa.task import Task
 _LOOKED = (
     "The items' own look tells held-out labels better than the teachers' answers do: the student "
     "learns from changed views of the items too, and a step costs about three times as much."
+)
+_HEARD = (
+    "Networks that learnt the labels alone tell others better beside the teachers' answers than "
+    "these do by themselves: the student learns from both. They took five more trainings."
 )
 
 
@@ -89,7 +94,7 @@ class PrototypeFusion:
         facts: dict[str, float] = {}
         if free:
             model, facts["prototype_loss"] = self._share(problem, pool, model, free, stage)
-        believed = believe(problem, answers, weights, self.options)
+        believed, said, notes = self._believe(problem, answers, weights, state, bool(joint))
         joined = "head.scores" in state
         if not joined:
             with torch.no_grad():
@@ -102,14 +107,14 @@ class PrototypeFusion:
         sure = torch.stack([confidence(answers, name) for name in answers])
         return Fused(
             student=model.student(),
-            state=_state(model, pool, state, with_head=joined or joint > 0),
+            state=_state(model, pool, state, with_head=joined or joint > 0) | said,
             facts=facts,
             views={
                 "responsibilities": a,
                 "coverage": coverage(a, sure),
                 "emission": model.head.emission.detach(),
             },
-            notes=(_LOOKED,) if joint and believed.looked else (),
+            notes=notes,
         )
 
     def taken_apart(
@@ -136,6 +141,29 @@ class PrototypeFusion:
         with torch.no_grad():
             embedding = outputs(model.trunk, inputs)
             return model.space(embedding), model.head.remainder(embedding)
+
+    def _believe(
+        self,
+        problem: Problem,
+        answers: Answers,
+        weights: Mapping[str, float],
+        state: Mapping[str, Tensor],
+        joint: bool,
+    ) -> tuple[Believed, dict[str, Tensor], tuple[str, ...]]:
+        """Return what is believed, what the witness said, and notes; it waits for the join."""
+
+        def answered(part: Problem) -> Believed:
+            return believe(part, answers, weights, self.options)
+
+        believed, said = answered(problem), state.get("witness")
+        kept = {} if said is None else {"witness": said}
+        if joint and believed.looked:
+            return believed, kept, (_LOOKED,)  # changed views are a witness already
+        if not (joint and self.options.sight and can_learn(problem)):
+            return believed, kept, ()
+        heard = hear(problem, believed.rows, lambda part: answered(part).rows, said)
+        notes = (_HEARD,) if heard.counts else ()
+        return Believed(heard.rows, looked=False), {"witness": heard.said}, notes
 
     def _budget(self, steps: int, stage: Stage) -> tuple[int, int]:
         """Return this round's steps without labels and with the task."""
@@ -239,7 +267,7 @@ def _posterior(problem: Problem, pool: _Pool, model: Model, believed: Believed) 
 
 def _own(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return what a state holds of the student, by the names of its parameters."""
-    return {k: v for k, v in state.items() if not k.startswith("emission.")}
+    return {k: v for k, v in state.items() if not k.startswith(("emission.", "witness"))}
 
 
 def _state(

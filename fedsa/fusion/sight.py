@@ -143,9 +143,9 @@ def can_judge(kinds: int, classes: int, labels: int) -> bool:
     return kinds >= 2 and kinds > classes / 2 and labels >= FEWEST * kinds
 
 
-def beyond_chance(better: Tensor) -> bool:
-    """Whether differences of held-out labels, ``(m,)``, are above zero by ``ERRORS``."""
-    return float(better.mean()) > ERRORS * float(better.std()) / math.sqrt(len(better))
+def beyond_chance(better: Tensor, errors: float = ERRORS) -> bool:
+    """Whether differences of held-out labels, ``(m,)``, are above zero by so many errors."""
+    return float(better.mean()) > errors * float(better.std()) / math.sqrt(len(better))
 
 
 def _held_out(rows: Tensor, labels: Tensor, held: Tensor) -> Tensor:
