@@ -80,6 +80,18 @@ class Problem:
             (head, replace(self, task=head.task, labels=head.labels(self.labels))) for head in heads
         ]
 
+    def knowing(self, some: Tensor) -> Problem:
+        """Return the problem with only those of its labels that ``some``, ``(m,)`` bool, says."""
+        masses = None if self.masses is None else self.masses[some]
+        found = replace(
+            self,
+            labelled=self.labelled[some],
+            labels=self.labels[some],
+            masses=None if masses is None else masses / masses.sum(),
+        )
+        found.__dict__["inputs"] = self.inputs  # the same, and large
+        return found
+
     def alone(self) -> list[Problem]:
         """Return a problem of several heads for each of them, as one would pose it by itself."""
         task = self.task

@@ -30,8 +30,9 @@ from fedsa.task import Classification
 
 CLASSES, EACH = 10, 5
 """Classes of the task, and those that each teacher knows."""
-SHARE = 0.01
-"""Of the items that have a label."""
+SHARE = 0.003
+"""Of the items that have a label: too few for networks of the labels alone, which would be timed
+too (:mod:`fedsa.fusion.witness`)."""
 SELECTED, BLOCK, REPEATS = 10, 40, 3
 """Teachers selected among all, steps of a block, and blocks of each kind, for the ratio."""
 

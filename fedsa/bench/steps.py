@@ -78,7 +78,7 @@ def _measure(steps: int, repeats: int, items: int) -> dict[str, Any]:
     every = torch.arange(len(problem.transfer))
 
     def fuse(adapt_share: float) -> None:
-        fusion: Fusion = PrototypeFusion(FusionOptions(adapt_share=adapt_share))
+        fusion: Fusion = PrototypeFusion(FusionOptions(adapt_share=adapt_share, sight=False))
         fusion.fit(problem, answers, weights, Stage(), {})
 
     def plain() -> None:

@@ -19,7 +19,7 @@ from fedsa.fusion.beliefs import Believed, believe
 from fedsa.fusion.consistency import Consistency
 from fedsa.fusion.training import outputs, train
 from fedsa.fusion.values import filled, units
-from fedsa.fusion.witness import can_learn, hear
+from fedsa.fusion.witness import Witness, call_witness, can_learn, joined
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
 from fedsa.prototypes.competence import confidence
@@ -95,8 +95,8 @@ class PrototypeFusion:
         if free:
             model, facts["prototype_loss"] = self._share(problem, pool, model, free, stage)
         believed, said, notes = self._believe(problem, answers, weights, state, bool(joint))
-        joined = "head.scores" in state
-        if not joined:
+        has_head = "head.scores" in state
+        if not has_head:
             with torch.no_grad():
                 model.head.start(_posterior(problem, pool, model, believed))
         if joint:
@@ -107,7 +107,7 @@ class PrototypeFusion:
         sure = torch.stack([confidence(answers, name) for name in answers])
         return Fused(
             student=model.student(),
-            state=_state(model, pool, state, with_head=joined or joint > 0) | said,
+            state=_state(model, pool, state, with_head=has_head or joint > 0) | said,
             facts=facts,
             views={
                 "responsibilities": a,
@@ -155,15 +155,21 @@ class PrototypeFusion:
         def answered(part: Problem) -> Believed:
             return believe(part, answers, weights, self.options)
 
-        believed, said = answered(problem), state.get("witness")
-        kept = {} if said is None else {"witness": said}
+        believed = answered(problem)
+        said = {key: value for key, value in state.items() if key.startswith("witness.")}
         if joint and believed.looked:
-            return believed, kept, (_LOOKED,)  # changed views are a witness already
+            return believed, said, (_LOOKED,)  # changed views are a witness already
         if not (joint and self.options.sight and can_learn(problem)):
-            return believed, kept, ()
-        heard = hear(problem, believed.rows, lambda part: answered(part).rows, said)
-        notes = (_HEARD,) if heard.counts else ()
-        return Believed(heard.rows, looked=False), {"witness": heard.said}, notes
+            return believed, said, ()
+        if not said:
+            asked = answers.covered(weights)
+            witness = call_witness(problem, lambda part: answered(part).rows, asked)
+            said = {"witness.rows": witness.rows, "witness.powers": witness.powers}
+        witness = Witness(said["witness.rows"], said["witness.powers"])
+        if not witness.counts:
+            return believed, said, ()
+        rows = joined(problem, believed.rows, witness)
+        return Believed(rows, looked=False), said, (_HEARD,)
 
     def _budget(self, steps: int, stage: Stage) -> tuple[int, int]:
         """Return this round's steps without labels and with the task."""
@@ -267,7 +273,7 @@ def _posterior(problem: Problem, pool: _Pool, model: Model, believed: Believed) 
 
 def _own(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return what a state holds of the student, by the names of its parameters."""
-    return {k: v for k, v in state.items() if not k.startswith(("emission.", "witness"))}
+    return {k: v for k, v in state.items() if not k.startswith(("emission.", "witness."))}
 
 
 def _state(

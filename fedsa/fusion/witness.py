@@ -9,8 +9,7 @@ count beside what is believed from the answers, and whether they do at all.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -31,23 +30,24 @@ LEAST = 1e-6
 """Least probability of which a logarithm is taken."""
 
 
-class Heard(NamedTuple):
-    """What is believed once the networks were heard.
+class Witness(NamedTuple):
+    """What networks that learnt the labels alone say, and how far it counts.
 
     Parameters
     ----------
     rows : Tensor
-        ``(n, C)`` on the simplex.
-    said : Tensor
-        ``(k, n, C)`` what each network says of every item, for the next round. A single one gave
-        no hope, and stays the only one.
-    counts : bool
-        Whether they count.
+        ``(n, C)`` the mean of what they say of every item; ``(0, C)`` where they are not heard.
+    powers : Tensor
+        ``(2,)`` a and b of :func:`joined`.
     """
 
     rows: Tensor
-    said: Tensor
-    counts: bool
+    powers: Tensor
+
+    @property
+    def counts(self) -> bool:
+        """Whether they are heard."""
+        return len(self.rows) > 0
 
 
 def can_learn(problem: Problem) -> bool:
@@ -57,51 +57,62 @@ def can_learn(problem: Problem) -> bool:
     return single and EACH * classes <= labels < len(problem.inputs)
 
 
-def hear(
-    problem: Problem, rows: Tensor, believe: Callable[[Problem], Tensor], said: Tensor | None = None
-) -> Heard:
-    """Join what is believed from answers with what networks say that learnt the labels alone.
+def call_witness(problem: Problem, believe: Callable[[Problem], Tensor], asked: Tensor) -> Witness:
+    """Train networks on the labels, and let labels that were held out judge them.
 
-    With p the mean over the networks, and a and b fitted to labels that both were kept from,
-
-        q(y|x)  proportional to  q(y|x)^a p(y|x)^b,    a ~ N(1, 1),  b ~ N(0, 1)
-
-    if those labels are told better so than with b = 0, beyond chance. The first network's fold
-    alone ends the matter unless it shows as much as it would, on average, of a gain that is just
-    beyond chance on all folds.
+    They are heard if those labels are told better with them than from the answers alone, beyond
+    chance. The first network's fold ends the matter unless it shows as much as it would, on
+    average, of a gain that is just beyond chance on all folds.
 
     Parameters
     ----------
     problem : Problem
         For which :func:`can_learn` holds.
-    rows : Tensor
-        ``(n, C)`` what is believed; labelled items have their labels, and keep them.
     believe : Callable[[Problem], Tensor]
-        Finds such rows from some of the labels.
-    said : Tensor | None
-        What the networks said in an earlier round; without, they are trained.
+        Finds ``(n, C)`` beliefs from the answers and some of the labels.
+    asked : Tensor
+        ``(k,)`` indices of the items that answers tell of: labels of others do not judge.
     """
-    fold = deal(problem.labels, FOLDS, 1, problem.seed)[0]
-    if said is not None and len(said) == 1:
-        return Heard(rows, said, False)
-    if said is None:
-        said = _learnt(problem, fold, 0)[None]
-        first = _held_out(problem, fold, [0], believe, said)
-        if not beyond_chance(_gain(*first), ERRORS / math.sqrt(FOLDS)):
-            return Heard(rows, said, False)
-        rest = [_learnt(problem, fold, one) for one in range(1, FOLDS)]
-        said = torch.cat([said, torch.stack(rest)])
-    held = _held_out(problem, fold, range(FOLDS), believe, said)
-    if not beyond_chance(_gain(*held)):
-        return Heard(rows, said, False)
-    a, b = _powers(*held)
-    found = (a * _logs(rows) + b * _logs(said.mean(dim=0))).softmax(dim=1)
+    fold, judging = deal(problem.labels, FOLDS, 1, problem.seed)[0], []
+    silent = Witness(torch.zeros(0, problem.task.outputs), torch.zeros(2))
+    rows = torch.zeros(len(problem.inputs), problem.task.outputs)
+    for one in range(FOLDS):
+        said = _learnt(problem, fold != one, one)
+        out = (fold == one) & torch.isin(problem.labelled, asked)
+        where = problem.labelled[out]
+        believed = believe(problem.knowing(fold != one))[where]
+        judging.append((_logs(believed), _logs(said[where]), problem.labels[out]))
+        rows += said / FOLDS
+        if one == 0 and not beyond_chance(_gain(*judging[0]), ERRORS / math.sqrt(FOLDS)):
+            return silent
+    told = tuple(torch.cat(parts) for parts in zip(*judging, strict=True))
+    return Witness(rows, torch.tensor(_powers(*told))) if beyond_chance(_gain(*told)) else silent
+
+
+def joined(problem: Problem, rows: Tensor, witness: Witness) -> Tensor:
+    """Join what is believed from the answers with what the networks say.
+
+    With p their mean, and a and b fitted to labels that beliefs and networks were kept from,
+
+        q(y|x)  proportional to  q(y|x)^a p(y|x)^b,    a ~ N(1, 1),  b ~ N(0, 1)
+
+    Parameters
+    ----------
+    problem : Problem
+        Its labelled items keep their labels.
+    rows : Tensor
+        ``(n, C)`` what is believed.
+    witness : Witness
+        One that counts.
+    """
+    a, b = witness.powers
+    found: Tensor = (a * _logs(rows) + b * _logs(witness.rows)).softmax(dim=1)
     found[problem.labelled] = rows[problem.labelled]
-    return Heard(found, said, True)
+    return found
 
 
-def _learnt(problem: Problem, fold: Tensor, one: int) -> Tensor:
-    """Train a network on all folds but one; return its ``(n, C)`` probabilities."""
+def _learnt(problem: Problem, known: Tensor, one: int) -> Tensor:
+    """Train a network on the labels that are known; return its ``(n, C)`` probabilities."""
     generator = torch_generator(problem.seed, "witness", "augment", one)
     inputs = problem.inputs[problem.labelled]
 
@@ -109,37 +120,12 @@ def _learnt(problem: Problem, fold: Tensor, one: int) -> Tensor:
         raw = module(augment(inputs[batch], generator, problem.task))
         return problem.task.loss(raw, problem.labels[batch])
 
-    known = (fold != one).nonzero()[:, 0]
     steps, where = problem.student.steps, ("witness", one)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(problem.seed, "witness", one))
-        module = problem.build(problem.task.outputs)
-        found, _ = train(module, loss, known, steps, problem.student, problem.seed, *where)
+        torch.manual_seed(derive(problem.seed, "witness", one))  # for networks with dropout
+        module, items = problem.build(problem.task.outputs), known.nonzero()[:, 0]
+        found, _ = train(module, loss, items, steps, problem.student, problem.seed, *where)
     return outputs(found, problem.inputs).softmax(dim=1)
-
-
-def _held_out(
-    problem: Problem,
-    fold: Tensor,
-    which: Sequence[int],
-    believe: Callable[[Problem], Tensor],
-    said: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return logarithms of beliefs and networks on folds both were kept from, and the labels."""
-    found = []
-    for one in which:
-        out, known = fold == one, fold != one
-        where, labels = problem.labelled[out], problem.labels[out]
-        masses = problem.masses if problem.masses is None else problem.masses[known]
-        rest = replace(
-            problem,
-            labelled=problem.labelled[known],
-            labels=problem.labels[known],
-            masses=masses if masses is None else masses / masses.sum(),
-        )
-        found.append((_logs(believe(rest)[where]), _logs(said[one][where]), labels))
-    believed, told, labels = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return believed, told, labels
 
 
 def _gain(believed: Tensor, told: Tensor, labels: Tensor) -> Tensor:

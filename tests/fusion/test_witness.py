@@ -13,14 +13,15 @@ from fedsa.data.transfer import TransferSet
 from fedsa.fusion import beliefs, witness
 from fedsa.fusion.base import Stage
 from fedsa.fusion.prototypes import PrototypeFusion
-from fedsa.fusion.witness import EACH, Heard, can_learn, hear
+from fedsa.fusion.witness import EACH, Witness, call_witness, can_learn, joined
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
-from fedsa.transferability.cross_validation import FOLDS, deal
+from fedsa.transferability.cross_validation import FOLDS
 from tests.fusion.conftest import ITEMS, Case
 
 MANY = int(EACH)
 LABELLED = torch.arange(10 * MANY)
+ALL = torch.arange(ITEMS)
 HIDDEN = torch.arange(10 * MANY, ITEMS)
 
 
@@ -41,11 +42,11 @@ def blurred(truth: Tensor, wrong: float) -> Tensor:
     return (sure - (1.0 - sure) / 9) * F.one_hot(found, 10).float() + (1.0 - sure) / 9
 
 
-def heard(problem: Problem, rows: Tensor, said: Tensor | None = None) -> Heard:
-    """Hear networks beside beliefs that answers alone make, whatever the labels."""
-    settled = rows.clone()
-    settled[problem.labelled] = F.one_hot(problem.labels, 10).float()
-    return hear(problem, settled, lambda part: rows, said)
+def settled(problem: Problem, rows: Tensor) -> Tensor:
+    """Return beliefs in which labelled items have their labels."""
+    found = rows.clone()
+    found[problem.labelled] = F.one_hot(problem.labels, 10).float()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -56,81 +57,91 @@ def blind(many: Problem) -> Problem:
 
 
 @pytest.fixture(scope="module")
-def beside_weak(case: Case, many: Problem) -> Heard:
-    return heard(many, blurred(case.truth, 0.4))
+def beside_weak(case: Case, many: Problem) -> Witness:
+    return call_witness(many, lambda part: blurred(case.truth, 0.4), ALL)
 
 
 def right(case: Case, rows: Tensor) -> float:
     return float((rows.argmax(dim=1) == case.truth)[HIDDEN].float().mean())
 
 
-def test_beside_weak_beliefs_networks_count(case: Case, many: Problem, beside_weak: Heard) -> None:
-    weak = blurred(case.truth, 0.4)
-    alone = right(case, beside_weak.said.mean(dim=0))
-    assert beside_weak.counts and beside_weak.said.shape == (FOLDS, ITEMS, 10)
-    assert right(case, beside_weak.rows) > max(alone, right(case, weak) + 0.2)
-    torch.testing.assert_close(beside_weak.rows.sum(dim=1), torch.ones(ITEMS))
-    assert torch.equal(beside_weak.rows[LABELLED].argmax(dim=1), many.labels)
-    assert torch.equal(beside_weak.rows[LABELLED].amax(dim=1), torch.ones(len(LABELLED)))
+def test_beside_weak_beliefs_networks_count(
+    case: Case, many: Problem, beside_weak: Witness
+) -> None:
+    weak = settled(many, blurred(case.truth, 0.4))
+    assert beside_weak.counts and beside_weak.rows.shape == (ITEMS, 10)
+    both = joined(many, weak, beside_weak)
+    assert right(case, both) > max(right(case, beside_weak.rows), right(case, weak) + 0.2)
+    torch.testing.assert_close(both.sum(dim=1), torch.ones(ITEMS))
+    assert torch.equal(both[LABELLED], weak[LABELLED])
+
+
+def test_the_powers_make_the_product(many: Problem) -> None:
+    rows, told = torch.full((2, ITEMS, 10), 0.05)
+    rows[:, 0], told[:, 1] = 0.55, 0.55
+    found = joined(many, rows, Witness(told, torch.tensor([2.0, 1.0])))[HIDDEN[0]]
+    assert float(found[0] / found[1]) == pytest.approx(0.55 / 0.05, rel=1e-4)
+    assert float(found[0] / found[2]) == pytest.approx((0.55 / 0.05) ** 2, rel=1e-4)
 
 
 def test_where_items_show_nothing_the_first_network_ends_the_matter(
-    case: Case, blind: Problem
+    case: Case, blind: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = blurred(case.truth, 0.1)
-    found = heard(blind, good)
-    assert not found.counts and len(found.said) == 1
-    assert torch.equal(found.rows[HIDDEN], good[HIDDEN])
-    again = heard(blind, blurred(case.truth, 0.4), found.said)
-    assert not again.counts and len(again.said) == 1, "it is not tried anew in every round"
+    trained: list[int] = []
+
+    def learnt(problem: Problem, known: Tensor, one: int) -> Tensor:
+        trained.append(one)
+        return witness_learnt(problem, known, one)
+
+    witness_learnt = witness._learnt
+    monkeypatch.setattr(witness, "_learnt", learnt)
+    found = call_witness(blind, lambda part: blurred(case.truth, 0.1), ALL)
+    assert not found.counts and trained == [0]
 
 
-def test_what_was_said_is_not_asked_again(
-    case: Case, many: Problem, beside_weak: Heard, monkeypatch: pytest.MonkeyPatch
+def test_networks_and_beliefs_judge_on_labels_they_were_kept_from(
+    case: Case, many: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(witness, "train", None)
-    again = heard(many, blurred(case.truth, 0.4), beside_weak.said)
-    assert torch.equal(again.rows, beside_weak.rows)
-
-
-def test_a_network_never_sees_its_fold(case: Case, many: Problem, beside_weak: Heard) -> None:
-    """Other labels on a fold's items change what all networks say but its own."""
-    fold = deal(many.labels, FOLDS, 1, many.seed)[0]
-    out = (fold == 2).nonzero()[:, 0]
-    # Within the fold labels change places: the folds are dealt as before.
-    mixed = many.labels.clone()
-    mixed[out] = many.labels[out.roll(1)]
-    swapped = replace(many, labels=mixed)
-    own = witness._learnt(swapped, fold, 2)
-    assert torch.equal(own, beside_weak.said[2])
-    assert not torch.equal(witness._learnt(swapped, fold, 0), beside_weak.said[0])
-
-
-def test_beliefs_judge_on_labels_they_were_kept_from(case: Case, many: Problem) -> None:
-    """Beliefs that know the labels they are given, and no others, are held to the others."""
-    seen: list[Tensor] = []
+    """Both know the labels that they are given, and nothing else: they cannot tell the others."""
+    given: list[Tensor] = []
 
     def parrot(part: Problem) -> Tensor:
-        rows = torch.full((ITEMS, 10), 0.1)
-        rows[part.labelled] = F.one_hot(part.labels, 10).float()
-        seen.append(part.labelled)
-        return rows
+        given.append(part.labelled)
+        return settled(part, torch.full((ITEMS, 10), 0.1))
 
-    found = hear(many, parrot(many), parrot)
-    assert found.counts and right(case, found.rows) > 0.7
-    assert [len(part) for part in seen[1:]] == [8 * MANY] * (1 + FOLDS)
+    def repeat(problem: Problem, known: Tensor, one: int) -> Tensor:
+        return settled(problem.knowing(known), torch.full((ITEMS, 10), 0.1))
+
+    assert call_witness(many, parrot, ALL).counts, "what networks learnt is news to it"
+    assert len(given) == FOLDS and all(len(part) == 8 * MANY for part in given)
+    told = torch.cat([LABELLED[~torch.isin(LABELLED, part)] for part in given])
+    assert torch.equal(told.sort().values, LABELLED), "each label judges once"
+    monkeypatch.setattr(witness, "_learnt", repeat)
+    assert not call_witness(many, parrot, ALL).counts
 
 
-def test_chosen_labels_stand_for_the_whole_in_every_fold(case: Case, blind: Problem) -> None:
+def test_only_labels_of_items_that_were_asked_about_judge(case: Case, many: Problem) -> None:
+    """Of others beliefs say nothing, which would make any network look good."""
+    weak = blurred(case.truth, 0.0)
+    unasked = LABELLED[::2]
+    weak[unasked] = 0.1
+
+    def believe(part: Problem) -> Tensor:
+        return weak
+
+    asked = ALL[~torch.isin(ALL, unasked)]
+    every, those = (call_witness(many, believe, some) for some in (ALL, asked))
+    assert every.counts and float(every.powers[1]) > 0.2
+    assert not those.counts or float(those.powers[1]) < 0.1
+
+
+def test_chosen_labels_stand_for_the_whole_in_every_fold(many: Problem) -> None:
     masses = torch.rand(len(LABELLED), generator=torch.Generator().manual_seed(0)).double()
-    chosen = replace(blind, masses=masses / masses.sum())
-
-    def checks(part: Problem) -> Tensor:
-        assert part.masses is not None and float(part.masses.sum()) == pytest.approx(1.0)
-        assert len(part.masses) == len(part.labels)
-        return blurred(case.truth, 0.1)
-
-    assert not hear(chosen, blurred(case.truth, 0.1), checks).counts
+    chosen = replace(many, masses=masses / masses.sum())
+    part = chosen.knowing(torch.arange(len(LABELLED)) < 50)
+    assert part.masses is not None and float(part.masses.sum()) == pytest.approx(1.0)
+    assert torch.allclose(part.masses, masses[:50] / masses[:50].sum())
+    assert len(part.labels) == len(part.labelled) == 50 and part.inputs is chosen.inputs
 
 
 def test_labels_must_be_many_and_not_all(case: Case, many: Problem) -> None:
@@ -149,11 +160,11 @@ def test_the_fusion_hears_it_once_the_task_has_joined(
     first = fusion.fit(many, answers, even, Stage(1, 4), {})
     second = fusion.fit(many, answers, even, Stage(2, 4), first.state)
     third = fusion.fit(many, answers, even, Stage(3, 4), second.state)
-    assert "witness" not in first.state and not first.notes
-    assert torch.equal(second.state["witness"], third.state["witness"])
+    assert "witness.rows" not in first.state and not first.notes
+    assert torch.equal(second.state["witness.rows"], third.state["witness.rows"])
     assert any("Networks that learnt the labels alone" in note for note in third.notes)
     off = PrototypeFusion(FusionOptions(prototypes=12, adapt_share=0.75, sight=False))
-    assert "witness" not in off.fit(many, answers, even, Stage(2, 4), first.state).state
+    assert "witness.rows" not in off.fit(many, answers, even, Stage(2, 4), first.state).state
     monkeypatch.setattr(beliefs, "called_in", lambda *_: (True, True))
     looked = fusion.fit(many, answers, even, Stage(2, 4), first.state)
-    assert "witness" not in looked.state, "changed views of the items are a witness already"
+    assert "witness.rows" not in looked.state, "changed views of the items are a witness already"
