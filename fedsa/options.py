@@ -133,7 +133,8 @@ class FusionOptions(Options):
     """Whether what teachers call their classes counts, where these are names of the task's."""
     sight: bool = True
     """Whether the items themselves count beside the answers, where the labels show that they tell
-    more, or all names are strange."""
+    more, or all names are strange; with 20 labels a class and more that takes one training of
+    another network, or five (:mod:`fedsa.fusion.witness`)."""
     spreading: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.8
     """How much of a belief about an item comes from items that are answered alike; more, and of
     items that look alike, where the look tells more than all answers or all names are strange."""
