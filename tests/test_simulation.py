@@ -193,7 +193,8 @@ def test_a_run_cut_short_twice_ends_as_if_it_never_was(
     with (folder / "events.jsonl").open("a") as file:
         file.write('{"time": 1.0, "event": "pha')
     code, said = command.run("simulate", tiny, "--resume", folder)
-    assert code == 0 and "going on after round 1" in said, said
+    # The server may have ended the second round before it was killed: the rounds are short.
+    assert code == 0 and "going on after round" in said, said
     assert_nothing_left(folder)
     assert result(folder) == result(finished)
     ours, theirs = (load_file(each / "student.safetensors") for each in (folder, finished))

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from fedsa.fusion.augment import augment
+from fedsa.fusion.base import Stage
+from fedsa.fusion.scratch import Scratch
 from fedsa.fusion.sight import ERRORS, beyond_chance
-from fedsa.fusion.training import outputs, train
-from fedsa.problem import Problem
-from fedsa.seeding import derive, torch_generator
+from fedsa.fusion.training import outputs
+from fedsa.problem import Answers, Problem
+from fedsa.seeding import derive
 from fedsa.task import Classification
 from fedsa.transferability.cross_validation import FOLDS, deal
 
@@ -113,18 +115,11 @@ def joined(problem: Problem, rows: Tensor, witness: Witness) -> Tensor:
 
 def _learnt(problem: Problem, known: Tensor, one: int) -> Tensor:
     """Train a network on the labels that are known; return its ``(n, C)`` probabilities."""
-    generator = torch_generator(problem.seed, "witness", "augment", one)
-    inputs = problem.inputs[problem.labelled]
-
-    def loss(module: nn.Module, batch: Tensor, step: int) -> Tensor:
-        raw = module(augment(inputs[batch], generator, problem.task))
-        return problem.task.loss(raw, problem.labels[batch])
-
-    steps, where = problem.student.steps, ("witness", one)
+    seed = derive(problem.seed, "witness", one)
+    part = replace(problem, seed=seed).knowing(known)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(problem.seed, "witness", one))  # for networks with dropout
-        module, items = problem.build(problem.task.outputs), known.nonzero()[:, 0]
-        found, _ = train(module, loss, items, steps, problem.student, problem.seed, *where)
+        torch.manual_seed(seed)  # for networks with dropout
+        found = Scratch().fit(part, Answers({}), {}, Stage(), {}).student
     return outputs(found, problem.inputs).softmax(dim=1)
 
 
@@ -145,8 +140,8 @@ def _powers(believed: Tensor, told: Tensor | None, labels: Tensor) -> tuple[floa
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        joined = torch.einsum("k,kmc->mc", powers, stacked)
-        loss = F.cross_entropy(joined, labels, reduction="sum")
+        both = torch.einsum("k,kmc->mc", powers, stacked)
+        loss = F.cross_entropy(both, labels, reduction="sum")
         loss = loss + 0.5 * (powers - centre).square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
