@@ -23,6 +23,8 @@ MANY = int(EACH)
 LABELLED = torch.arange(10 * MANY)
 ALL = torch.arange(ITEMS)
 HIDDEN = torch.arange(10 * MANY, ITEMS)
+WEAK = 0.2
+"""How often weak beliefs err."""
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def blind(many: Problem) -> Problem:
 
 @pytest.fixture(scope="module")
 def beside_weak(case: Case, many: Problem) -> Witness:
-    return call_witness(many, lambda part: blurred(case.truth, 0.4), ALL)
+    return call_witness(many, lambda part: blurred(case.truth, WEAK), ALL)
 
 
 def right(case: Case, rows: Tensor) -> float:
@@ -68,10 +70,10 @@ def right(case: Case, rows: Tensor) -> float:
 def test_beside_weak_beliefs_networks_count(
     case: Case, many: Problem, beside_weak: Witness
 ) -> None:
-    weak = settled(many, blurred(case.truth, 0.4))
+    weak = settled(many, blurred(case.truth, WEAK))
     assert beside_weak.counts and beside_weak.rows.shape == (ITEMS, 10)
     both = joined(many, weak, beside_weak)
-    assert right(case, both) > max(right(case, beside_weak.rows), right(case, weak) + 0.2)
+    assert right(case, both) > max(right(case, beside_weak.rows), right(case, weak))
     torch.testing.assert_close(both.sum(dim=1), torch.ones(ITEMS))
     assert torch.equal(both[LABELLED], weak[LABELLED])
 
