@@ -27,6 +27,7 @@ from fedsa.errors import RunError
 from fedsa.launcher import processes
 from fedsa.launcher.alone import alone
 from fedsa.pools import build_pool
+from fedsa.runs.checkpoint import Checkpoints
 from fedsa.scenario import load
 from tests.launcher import faulty_teachers
 from tests.launcher.cluster import elsewhere, start_ray
@@ -192,9 +193,9 @@ def test_a_run_cut_short_twice_ends_as_if_it_never_was(
     # A line that was cut short must not spoil those that follow.
     with (folder / "events.jsonl").open("a") as file:
         file.write('{"time": 1.0, "event": "pha')
+    whole = len(Checkpoints(folder / "checkpoints").rounds())  # a busy machine's kill comes late
     code, said = command.run("simulate", tiny, "--resume", folder)
-    # The server may have ended the second round before it was killed: the rounds are short.
-    assert code == 0 and "going on after round" in said, said
+    assert code == 0 and whole > 0 and f"going on after round {whole}" in said, said
     assert_nothing_left(folder)
     assert result(folder) == result(finished)
     ours, theirs = (load_file(each / "student.safetensors") for each in (folder, finished))
