@@ -6,6 +6,7 @@ FUSIONS = Registry(
     "fusion",
     {
         "prototypes": "fedsa.fusion.prototypes:PrototypeFusion",
+        "beliefs": "fedsa.fusion.plain:PlainBeliefs",
         "multi-head": "fedsa.fusion.multihead:MultiHead",
         "stacking": "fedsa.fusion.stacking:Stacking",
         "consensus": "fedsa.fusion.consensus:Consensus",

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from fedsa.fusion.base import Fused, Stage
-from fedsa.fusion.beliefs import Believed, believe
+from fedsa.fusion.beliefs import Believed
 from fedsa.fusion.consistency import Consistency
+from fedsa.fusion.hearing import hear
 from fedsa.fusion.training import outputs, train
 from fedsa.fusion.values import filled, units
-from fedsa.fusion.witness import Witness, call_witness, can_learn, joined
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
 from fedsa.prototypes.competence import confidence
@@ -28,15 +28,6 @@ from fedsa.prototypes.posterior import emissions
 from fedsa.prototypes.space import Prototypes, TaskHead
 from fedsa.seeding import derive
 from fedsa.task import Task
-
-_LOOKED = (
-    "The items' own look tells held-out labels better than the teachers' answers do: the student "
-    "learns from changed views of the items too, and a step costs about three times as much."
-)
-_HEARD = (
-    "Networks that learnt the labels alone tell others better beside the teachers' answers than "
-    "these do by themselves: the student learns from both. They took five more trainings."
-)
 
 
 class Model(nn.Module):
@@ -94,7 +85,8 @@ class PrototypeFusion:
         facts: dict[str, float] = {}
         if free:
             model, facts["prototype_loss"] = self._share(problem, pool, model, free, stage)
-        believed, said, notes = self._believe(problem, answers, weights, state, bool(joint))
+        options = self.options
+        believed, said, notes = hear(problem, answers, weights, options, state, bool(joint))
         has_head = "head.scores" in state
         if not has_head:
             with torch.no_grad():
@@ -107,7 +99,7 @@ class PrototypeFusion:
         sure = torch.stack([confidence(answers, name) for name in answers])
         return Fused(
             student=model.student(),
-            state=_state(model, pool, state, with_head=has_head or joint > 0) | said,
+            state=_state(model, pool, state, with_head=has_head or joint > 0) | dict(said),
             facts=facts,
             views={
                 "responsibilities": a,
@@ -141,35 +133,6 @@ class PrototypeFusion:
         with torch.no_grad():
             embedding = outputs(model.trunk, inputs)
             return model.space(embedding), model.head.remainder(embedding)
-
-    def _believe(
-        self,
-        problem: Problem,
-        answers: Answers,
-        weights: Mapping[str, float],
-        state: Mapping[str, Tensor],
-        joint: bool,
-    ) -> tuple[Believed, dict[str, Tensor], tuple[str, ...]]:
-        """Return what is believed, what the witness said, and notes; it waits for the join."""
-
-        def answered(part: Problem) -> Believed:
-            return believe(part, answers, weights, self.options)
-
-        believed = answered(problem)
-        said = {key: value for key, value in state.items() if key.startswith("witness.")}
-        if joint and believed.looked:
-            return believed, said, (_LOOKED,)  # changed views are a witness already
-        if not (joint and self.options.sight and can_learn(problem)):
-            return believed, said, ()
-        if not said:
-            asked = answers.covered(weights)
-            witness = call_witness(problem, lambda part: answered(part).rows, asked)
-            said = {"witness.rows": witness.rows, "witness.powers": witness.powers}
-        witness = Witness(said["witness.rows"], said["witness.powers"])
-        if not witness.counts:
-            return believed, said, ()
-        rows = joined(problem, believed.rows, witness)
-        return Believed(rows, looked=False), said, (_HEARD,)
 
     def _budget(self, steps: int, stage: Stage) -> tuple[int, int]:
         """Return this round's steps without labels and with the task."""

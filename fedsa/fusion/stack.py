@@ -18,8 +18,11 @@ PENALTY = 10.0
 ENOUGH = 160
 """Held-out figures after which folds are not dealt anew."""
 LEAN = 2.0
-"""Penalty a column beside what is known before: the prior of a logit is then as narrow, however
-many columns there are."""
+"""Penalty a column beside what is known before, of many labels: the prior of a logit is then as
+narrow, however many columns there are."""
+TRUSTED = 40.0
+"""Labels a class at which that penalty is double: fewer of them mend what is known less often than
+they spoil it."""
 POWERS = torch.logspace(-0.7, 1.3, 41)
 """Powers that held-out predictions are raised to; the labels tell which is best."""
 
@@ -87,7 +90,8 @@ def regress(
         ``(n, C)`` log-probabilities that are known before; the regression adds to them, times a
         power that the labels tell (``POWER`` before any).
     lean : bool
-        Whether to add little to them: no intercepts, and a penalty of ``LEAN`` a column.
+        Whether to add little to them: no intercepts, and a penalty of ``LEAN`` a column, times
+        1 + ``TRUSTED`` / labels a class.
 
     Returns
     -------
@@ -97,7 +101,8 @@ def regress(
     inputs = columns[labelled].double()
     basis = _span(inputs)
     reduced = inputs @ basis
-    penalty = LEAN * columns.shape[1] if lean else PENALTY
+    lean_penalty = LEAN * columns.shape[1] * (1.0 + TRUSTED * classes / max(1, len(labels)))
+    penalty = lean_penalty if lean else PENALTY
     weight = torch.zeros(reduced.shape[1], classes, dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
     power = torch.tensor(POWER, dtype=torch.float64, requires_grad=True)
