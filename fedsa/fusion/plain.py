@@ -13,15 +13,14 @@ from fedsa.fusion.hearing import hear
 from fedsa.fusion.training import train
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers, Problem
-from fedsa.seeding import derive
 
 
 class PlainBeliefs:
-    """A trunk and a linear head learn what is believed of the items, and nothing else.
+    """The student learns what is believed of the items, and nothing else.
 
     Beliefs, witness and changed views are those of
-    :class:`fedsa.fusion.prototypes.PrototypeFusion`, and its trunk; so the difference between the
-    two is what prototypes and the teachers' own answers give in training.
+    :class:`fedsa.fusion.prototypes.PrototypeFusion`; so the difference between the two is what
+    prototypes and the teachers' own answers give in training.
     """
 
     one_shot = True
@@ -41,20 +40,16 @@ class PlainBeliefs:
     ) -> Fused:
         """Find the beliefs, distil them; see :class:`fedsa.fusion.base.Fusion`."""
         believed, _, notes = hear(problem, answers, weights, self.options)
-        about, width = believed.rows, problem.student.embedding
+        about = believed.rows
         views = Consistency(problem, about, stage.round) if believed.looked else None
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(problem.seed, "beliefs", "start"))
-            student = nn.Sequential(problem.build(width), nn.Linear(width, problem.task.outputs))
 
         def loss(module: nn.Module, batch: Tensor, step: int) -> Tensor:
-            assert isinstance(module, nn.Sequential)
             if views is not None:
-                return views(module[0], module[1], batch)[1]
+                return views(module, nn.Identity(), batch)[1]
             return problem.task.loss(module(problem.inputs[batch]), about[batch])
 
         items = torch.unique(torch.cat([answers.covered(weights), problem.labelled]))
-        steps = problem.student.steps
+        student, steps = problem.build(problem.task.outputs), problem.student.steps
         found, last = train(
             student, loss, items, steps, problem.student, problem.seed, "beliefs", stage.round
         )

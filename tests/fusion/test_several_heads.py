@@ -81,7 +81,7 @@ def fit(name: str, made: tuple[Problem, Answers, Tensor], stage: Stage | None = 
     return fusion.fit(made[0], made[1], WEIGHTS, stage or Stage(), {})
 
 
-@pytest.mark.parametrize("name", ["prototypes", "multi-head", "stacking", "scratch"])
+@pytest.mark.parametrize("name", ["prototypes", "beliefs", "multi-head", "stacking", "scratch"])
 def test_every_head_learns_and_a_rerun_gives_the_same_bits(
     name: str, made: tuple[Problem, Answers, Tensor]
 ) -> None:

@@ -7,7 +7,16 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from fedsa.fusion.stack import PENALTY, features, regress, regressions, scale, told
+from fedsa.fusion.stack import (
+    LEAN,
+    PENALTY,
+    TRUSTED,
+    features,
+    regress,
+    regressions,
+    scale,
+    told,
+)
 from fedsa.problem import Answers
 
 
@@ -25,6 +34,19 @@ def test_the_regression_is_scikit_learns(width: int) -> None:
     rival.fit(columns[labelled].double().numpy(), labels.numpy())
     np.testing.assert_allclose(found, rival.predict_proba(columns.double().numpy()), atol=1e-4)
     torch.testing.assert_close(found.sum(dim=1), torch.ones(60))
+
+
+@pytest.mark.parametrize("each", [2, 20])
+def test_the_fewer_labels_the_less_is_added_to_what_is_known_before(each: int) -> None:
+    """Even probabilities before, whose power says nothing: a library's fit without intercepts."""
+    count = 3 * each
+    columns, labelled, labels = draw(90, 7), torch.arange(count), torch.arange(count) % 3
+    columns[labelled, labels] += 2.0
+    found = regress(columns, labelled, labels, 3, torch.full((90, 3), 1 / 3).log(), lean=True)
+    penalty = LEAN * 7 * (1 + TRUSTED / each)
+    rival = LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=5000, fit_intercept=False)
+    rival.fit(columns[labelled].double().numpy(), labels.numpy())
+    np.testing.assert_allclose(found, rival.predict_proba(columns.double().numpy()), atol=1e-4)
 
 
 def test_turning_the_features_into_many_more_columns_changes_nothing() -> None:
