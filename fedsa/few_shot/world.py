@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fedsa.data import resolve
 from fedsa.data.dataset import Dataset
 from fedsa.data.shards import Shard
 from fedsa.data.transfer import to_float
 from fedsa.errors import ScenarioError
+from fedsa.few_shot.mnist import images
 from fedsa.few_shot.open_set import Eyes
 from fedsa.fusion.cvae_training import Expert, Pool, fit, start
 from fedsa.fusion.training import outputs
@@ -49,9 +49,12 @@ class Setting(Options):
     """
 
     data: str = "mnist-5k"
+    """A dataset by name or path; ``mnist`` is the whole of it (:mod:`fedsa.few_shot.mnist`)."""
     digits: Positive = 1
     experts: Positive = 2
     classes_each: Positive = 3
+    unlabelled: Positive | None = None
+    """Images of a class that experts are asked about; all of their share without."""
     steps: Positive = 4000
     """Optimiser steps of the variational model."""
     mapping: Literal["pool", "extend"] = "pool"
@@ -113,7 +116,7 @@ def world(setting: Setting, seed: int) -> World:
     ScenarioError
         If the data are no images, or have too few classes.
     """
-    data, draw = resolve(setting.data), numpy_generator(seed, "few-shot", "world")
+    data, draw = images(setting.data), numpy_generator(seed, "few-shot", "world")
     if data.inputs.ndim != 4:
         raise ScenarioError(
             [f"Few-shot tables need images, but '{setting.data}' has none: use mnist-5k, say."]
@@ -131,7 +134,7 @@ def world(setting: Setting, seed: int) -> World:
                 f"nobody knows make {known + 2}; '{setting.data}' has {len(names)}: use fewer."
             ]
         )
-    parts = _parts(data, names, setting.digits, draw)
+    parts = _parts(data, names, setting, draw)
     order = torch.from_numpy(draw.permutation(len(names)))
     groups = [group.sort().values for group in order[:known].chunk(setting.experts)]
     private, (unlabelled, _), few, test = parts
@@ -157,18 +160,20 @@ def only(items: Items, classes: Tensor) -> Items:
 
 
 def _parts(
-    data: Dataset, names: Sequence[int] | np.ndarray, digits: int, draw: np.random.Generator
+    data: Dataset, names: Sequence[int] | np.ndarray, setting: Setting, draw: np.random.Generator
 ) -> list[Items]:
     """Return private, unlabelled, few and test items; no image of a digit is in two of them."""
     cut: list[dict[int, np.ndarray]] = [{}, {}, {}]
     for digit in range(len(data.classes)):
         own = draw.permutation(np.flatnonzero(data.labels == digit))
         ends = [round(PRIVATE * len(own)), round((PRIVATE + UNLABELLED) * len(own))]
-        for part, piece in zip(cut, np.split(own, ends), strict=True):
+        pieces = np.split(own, ends)
+        pieces[1] = pieces[1][: setting.unlabelled]
+        for part, piece in zip(cut, pieces, strict=True):
             part[digit] = piece
     tested = {d: np.flatnonzero(data.test_labels == d) for d in range(len(data.classes))}
     every = [(data.inputs, part) for part in cut] + [(data.test_inputs, tested)]
-    return [_items(images, part, names, digits, draw) for images, part in every]
+    return [_items(each, part, names, setting.digits, draw) for each, part in every]
 
 
 def _items(

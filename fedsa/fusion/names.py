@@ -16,12 +16,15 @@ from fedsa.task.classification import plain
 from fedsa.transferability.cross_validation import judges
 from fedsa.transferability.names import Told, own_names, places
 
+EITHER = 1.96
+"""Standard errors by which one of two tests must speak against names: chance makes either do that
+once in twenty times."""
+
 
 def hold(told: Told, problem: Problem, columns: Tensor) -> bool:
     """Whether held-out labels do not speak against the names: are not told better without them.
 
-    Beyond chance, as for sight (:func:`fedsa.fusion.sight.tells_more`); labels that are too few to
-    be held out do not speak.
+    Beyond chance, in nats or in hits; labels that are too few to be held out do not speak.
 
     Parameters
     ----------
@@ -54,7 +57,7 @@ def hold(told: Told, problem: Problem, columns: Tensor) -> bool:
     # Each at its best temperature, at which names that say nothing look careful: so hits count too.
     worse = likelihood(alone, labels, held) - likelihood(known, labels, held)
     fewer = _hits(alone, labels, held) - _hits(known, labels, held)
-    return not (beyond_chance(worse) or beyond_chance(fewer))
+    return not (beyond_chance(worse, EITHER) or beyond_chance(fewer, EITHER))
 
 
 def strangers(problem: Problem, answers: Answers, weights: Mapping[str, float]) -> bool:

@@ -42,10 +42,21 @@ def test_experts_know_their_classes(digits: World) -> None:
 
 def test_no_image_is_in_two_parts() -> None:
     data = resolve("digits")
-    parts = made._parts(data, np.arange(10), 1, np.random.default_rng(0))
+    parts = made._parts(data, np.arange(10), DIGITS, np.random.default_rng(0))
     rows = [{item.tobytes() for item in items.numpy()} for items, _ in parts]
     for i, one in enumerate(rows):
         assert not any(one & other for other in rows[i + 1 :])
+
+
+def test_fewer_unlabelled_images_take_none_from_the_other_parts() -> None:
+    data, fewer = resolve("digits"), DIGITS.model_copy(update={"unlabelled": 20})
+    whole, cut = (
+        made._parts(data, np.arange(10), setting, np.random.default_rng(0))
+        for setting in (DIGITS, fewer)
+    )
+    assert np.bincount(cut[1][1]).tolist() == [20] * 10
+    sizes = [[len(items) for items, _ in parts] for parts in (whole, cut)]
+    assert [sizes[0][i] for i in (0, 2, 3)] == [sizes[1][i] for i in (0, 2, 3)]
 
 
 def test_a_number_is_its_digits_side_by_side() -> None:

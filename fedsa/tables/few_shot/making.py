@@ -126,7 +126,8 @@ class Making:
     def _key(self, name: str, seed: int) -> str:
         """Return 16 hex digits that name a world and its episodes."""
         options = self.table.options
-        document = [options.settings[name].model_dump(mode="json"), options.episodes, seed]
+        setting = options.settings[name].model_dump(mode="json", exclude_none=True)
+        document = [setting, options.episodes, seed]
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
 
