@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -56,6 +57,11 @@ class Episode:
     test: Tensor
     number: int
 
+    @cached_property
+    def answers(self) -> Tensor:
+        """The experts' answers about the items to tell apart, side by side."""
+        return self.where.answers(self.test)
+
 
 def episodes(where: World, kind: str, shots: int, count: int) -> Iterator[dict[str, float]]:
     """Yield each episode's accuracies by method.
@@ -91,7 +97,8 @@ def fedsa(task: Episode) -> Tensor:
     where = task.where
     items = torch.cat([where.unlabelled, task.inputs])
     at = len(where.unlabelled) + torch.arange(len(task.inputs))
-    features, votes = where.eyes(items, where.answers(items)), _every(task, items).sum(dim=0)
+    answers = torch.cat([where.asked, where.answers(task.inputs)])
+    features, votes = where.eyes(items, answers), _every(task, answers).sum(dim=0)
     others = where.seen[~torch.isin(where.seen, task.columns)]
     own = votes[:, task.columns] if task.kind == SEEN else None
     told = believe(features, at, task.labels, 2, votes[:, others], own)
@@ -119,12 +126,12 @@ def hoang(task: Episode) -> Tensor:
 
 def b_plus(task: Episode) -> Tensor:
     """Return the sum of the experts' answers on the task's classes."""
-    return _votes(task, task.test).sum(dim=0)
+    return _every(task, task.answers)[:, :, task.columns].sum(dim=0)
 
 
 def b_max(task: Episode) -> Tensor:
     """Return the largest of the experts' answers on the task's classes."""
-    return _votes(task, task.test).amax(dim=0)
+    return _every(task, task.answers)[:, :, task.columns].amax(dim=0)
 
 
 def scratch(task: Episode) -> Tensor:
@@ -151,17 +158,14 @@ METHODS: dict[str, Callable[[Episode], Tensor]] = {
 }
 
 
-def _votes(task: Episode, items: Tensor) -> Tensor:
-    """Return each expert's answers on the task's classes, ``(N, n, 2)``, near 0 elsewhere."""
-    return _every(task, items)[:, :, task.columns]
-
-
-def _every(task: Episode, items: Tensor) -> Tensor:
+def _every(task: Episode, answers: Tensor) -> Tensor:
     """Return each expert's answers on all classes, ``(N, n, G)``, near 0 where it knows none."""
     where = task.where
-    each = torch.full((len(where.experts), len(items), where.pool.classes), 1e-6)
-    for number, (net, group) in enumerate(where.experts):
-        each[number][:, group] = outputs(net, items).softmax(dim=1)
+    each = torch.full((len(where.experts), len(answers), where.pool.classes), 1e-6)
+    groups = [group for _, group in where.experts]
+    parts = torch.split(answers, [len(group) for group in groups], dim=1)
+    for number, (group, part) in enumerate(zip(groups, parts, strict=True)):
+        each[number][:, group] = part
     return each
 
 

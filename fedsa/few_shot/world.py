@@ -53,6 +53,8 @@ class Setting(Options):
     digits: Positive = 1
     experts: Positive = 2
     classes_each: Positive = 3
+    expert: str = "mlp"
+    """The experts' network, a model by name or ``module:factory``."""
     unlabelled: Positive | None = None
     """Images of a class that experts are asked about; all of their share without."""
     steps: Positive = 4000
@@ -98,6 +100,11 @@ class World:
         """How items are looked at: along the leading directions of the unlabelled ones."""
         return Eyes(self.unlabelled)
 
+    @cached_property
+    def asked(self) -> Tensor:
+        """The experts' answers about the unlabelled items, side by side, ``(n, sum_i C_i)``."""
+        return self.answers(self.unlabelled)
+
     @property
     def seen(self) -> Tensor:
         """Classes that an expert knows."""
@@ -139,7 +146,8 @@ def world(setting: Setting, seed: int) -> World:
     groups = [group.sort().values for group in order[:known].chunk(setting.experts)]
     private, (unlabelled, _), few, test = parts
     experts = tuple(
-        (_expert(*only(private, group), seed, number), group) for number, group in enumerate(groups)
+        (_expert(setting.expert, *only(private, group), seed, number), group)
+        for number, group in enumerate(groups)
     )
     told = [
         Expert(torch.arange(len(unlabelled)), outputs(net, unlabelled).softmax(1), group)
@@ -203,9 +211,9 @@ class _Scaled(nn.Module):
         return found
 
 
-def _expert(x: Tensor, y: Tensor, seed: int, number: int) -> nn.Module:
+def _expert(model: str, x: Tensor, y: Tensor, seed: int, number: int) -> nn.Module:
     classes, own = int(y.max()) + 1, derive(seed, "few-shot", number)
     shard = Shard(x.numpy(), y.numpy(), tuple(str(c) for c in range(classes)))
-    network, scaling = build("mlp", tuple(x.shape[1:]), classes, own), Scaling.of(shard.inputs)
+    network, scaling = build(model, tuple(x.shape[1:]), classes, own), Scaling.of(shard.inputs)
     train(network, scaling, shard, EPOCHS, own)
     return _Scaled(network, scaling).eval()
