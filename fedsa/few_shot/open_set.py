@@ -22,9 +22,9 @@ DIRECTIONS = 32
 """Leading directions of the pixels."""
 ANSWERS = 0.5
 """Root mean square of the answers, all columns together, against that of the pixels."""
-VOTE = 0.003
+VOTE = 0.01
 """What the experts' votes on an item start with, against a label."""
-FEW = 200.0
+FEW = 4.0
 """Labels a class at which the graph has half the say that votes have."""
 FIRM = 3.0
 """Power of the beliefs: of targets full of doubts a student of few steps learns too little."""

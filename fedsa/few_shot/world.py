@@ -53,8 +53,8 @@ class Setting(Options):
     digits: Positive = 1
     experts: Positive = 2
     classes_each: Positive = 3
-    expert: str = "mlp"
-    """The experts' network, a model by name or ``module:factory``."""
+    expert: str | None = None
+    """The experts' network, a model by name or ``module:factory``; that of students without."""
     unlabelled: Positive | None = None
     """Images of a class that experts are asked about; all of their share without."""
     steps: Positive = 4000
@@ -146,7 +146,7 @@ def world(setting: Setting, seed: int) -> World:
     groups = [group.sort().values for group in order[:known].chunk(setting.experts)]
     private, (unlabelled, _), few, test = parts
     experts = tuple(
-        (_expert(setting.expert, *only(private, group), seed, number), group)
+        (_expert(setting.expert or "mlp", *only(private, group), seed, number), group)
         for number, group in enumerate(groups)
     )
     told = [

@@ -21,8 +21,8 @@ LEAN = 2.0
 """Penalty a column beside what is known before, of many labels: the prior of a logit is then as
 narrow, however many columns there are."""
 TRUSTED = 40.0
-"""Labels a class at which that penalty is double: fewer of them mend what is known less often than
-they spoil it."""
+"""Labels a class at which that penalty is double: one or five of a class spoil more than they mend,
+where teachers are many."""
 POWERS = torch.logspace(-0.7, 1.3, 41)
 """Powers that held-out predictions are raised to; the labels tell which is best."""
 

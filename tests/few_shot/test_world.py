@@ -55,8 +55,17 @@ def test_fewer_unlabelled_images_take_none_from_the_other_parts() -> None:
         for setting in (DIGITS, fewer)
     )
     assert np.bincount(cut[1][1]).tolist() == [20] * 10
-    sizes = [[len(items) for items, _ in parts] for parts in (whole, cut)]
-    assert [sizes[0][i] for i in (0, 2, 3)] == [sizes[1][i] for i in (0, 2, 3)]
+    kept = [[{item.tobytes() for item in items.numpy()} for items, _ in p] for p in (whole, cut)]
+    assert all(kept[0][part] == kept[1][part] for part in (0, 2, 3)) and kept[1][1] < kept[0][1]
+
+
+def test_experts_are_of_the_network_that_is_named() -> None:
+    named = world(DIGITS.model_copy(update={"expert": "conv"}), seed=1)
+    kinds = [
+        any(isinstance(part, torch.nn.Conv2d) for part in network.modules())
+        for network, _ in (*named.experts, *world(DIGITS, seed=1).experts)
+    ]
+    assert kinds == [True, True, False, False]
 
 
 def test_a_number_is_its_digits_side_by_side() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fedsa.data.transfer import TransferSet
+from fedsa.fusion import names
 from fedsa.fusion.beliefs import beliefs, believe
 from fedsa.fusion.names import hold, strangers
 from fedsa.fusion.stack import features, regress
@@ -78,6 +79,27 @@ def test_labels_overrule_names(case: Case) -> None:
     assert found is not None and not hold(found, problem, features(rows, EVEN))
     plain = right(case, beliefs(problem, rows, EVEN, OFF))
     assert right(case, beliefs(problem, rows, EVEN)) > plain - 0.02
+
+
+@pytest.mark.parametrize("judge", ["likelihood", "_hits"])
+@pytest.mark.parametrize(("errors", "held"), [(1.8, True), (2.1, False)])
+def test_two_tests_may_err_as_often_as_one(
+    judge: str, errors: float, held: bool, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What 1.645 errors would be of a single test, 1.96 are of two."""
+    named = with_names(case)
+    told = told_by_name(named.problem, named.answers, EVEN)
+    assert told is not None
+    count = len(named.problem.labels)
+    noise = torch.randn(count, generator=torch.Generator().manual_seed(0))
+    worse = (noise - noise.mean()) / noise.std() + errors / math.sqrt(count)
+    figures = iter([worse, torch.zeros(count)])  # of who knows no names, then of who does
+    for name in ("likelihood", "_hits"):
+        equal = name != judge
+        monkeypatch.setattr(
+            names, name, lambda *_, equal=equal: torch.zeros(count) if equal else next(figures)
+        )
+    assert hold(told, named.problem, features(named.answers, EVEN)) is held
 
 
 def test_strange_names_are_noticed_and_silence_is_not(case: Case) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fedsa.fusion import beliefs, plain
+from fedsa.fusion import beliefs, plain, prototypes
 from fedsa.fusion.base import Fused, Stage
 from fedsa.fusion.beliefs import Believed
 from fedsa.fusion.hearing import Heard, hear
 from fedsa.fusion.plain import PlainBeliefs
+from fedsa.fusion.prototypes import PrototypeFusion
 from fedsa.options import FusionOptions
 from fedsa.problem import Answers
 from tests.fusion.conftest import KNOWN, Case
@@ -43,10 +46,23 @@ def test_answers_count_by_what_is_believed_of_them_alone(
     assert case.accuracy(found[0].student) > 0.8 > 0.2 > case.accuracy(found[2].student)
 
 
-def test_it_believes_what_the_prototype_fusion_believes(case: Case) -> None:
-    heard = hear(case.problem, case.answers, EVEN, OPTIONS)
-    rows = beliefs.beliefs(case.problem, case.answers, EVEN, OPTIONS)
-    assert torch.equal(heard.believed.rows, rows) and not heard.notes and not heard.said
+def test_it_hears_what_the_prototype_fusion_hears(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = []
+
+    def listen(*args: Any) -> Heard:
+        found = hear(*args)
+        heard.append((args[:4], found))
+        return found
+
+    for module in (plain, prototypes):
+        monkeypatch.setattr(module, "hear", listen)
+    learn(case)
+    PrototypeFusion(OPTIONS).fit(case.problem, case.answers, EVEN, Stage(), {})
+    (asked, one), (again, other) = heard
+    assert all(a is b for a, b in zip(asked[:3], again[:3], strict=True)) and asked[3] == again[3]
+    assert torch.equal(one.believed.rows, other.believed.rows)
 
 
 def test_items_that_are_looked_at_are_learnt_from_changed_views(

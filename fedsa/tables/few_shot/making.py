@@ -17,6 +17,7 @@ from fedsa.data import DATASETS, path_of
 from fedsa.data.files import fingerprint
 from fedsa.few_shot.episodes import episodes
 from fedsa.few_shot.world import world
+from fedsa.models import MODELS
 from fedsa.sources import sources
 from fedsa.tables import code
 from fedsa.tables.few_shot.definition import CELLS, FewShotTable
@@ -48,7 +49,10 @@ class Making:
     def _codes(self) -> dict[str, str]:
         """Of each setting, a digest of the code and, if it has a file of its own, the data."""
         of_all = sources(tuple(part for part in code.APART if part != "few_shot"))[:16]
-        return {name: of_all + _own(one.data) for name, one in self.table.options.settings.items()}
+        return {
+            name: of_all + _own(one.data) + _model(one.expert)
+            for name, one in self.table.options.settings.items()
+        }
 
     def every(self) -> list[tuple[str, int]]:
         """Return setting and seed of each world, measured or not."""
@@ -136,6 +140,11 @@ def _own(data: str) -> str:
     path = path_of(data)
     file = fingerprint(path) if path is not None and path.exists() else ""
     return file + DATASETS.source(data)
+
+
+def _model(name: str | None) -> str:
+    """Return what names the code of a person's own network for experts."""
+    return MODELS.source(name) if name else ""
 
 
 def _tell(progress: Callable[[str], None], cell: str, part: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fedsa.app_folder import app_root
 from fedsa.errors import ScenarioError
 from fedsa.options import StudentOptions
 from fedsa.tables.definition import kind_of
@@ -43,6 +44,15 @@ def table(tmp_path: Path) -> FewShotTable:
     path.write_text(TABLE)
     assert kind_of(path) == "few-shot"
     return load(path)
+
+
+def test_published_worlds_are_found_by_the_table_that_they_are_of(tmp_path: Path) -> None:
+    """A new option of a setting must not give the old settings new keys."""
+    root = app_root() / "simulations"
+    making = Making(load(root / "tables" / "few-shot.toml"), [15], tmp_path, "")
+    runs = json.loads((root / "results" / "few-shot.json").read_text())["runs"]
+    known = {(run["setting"], run["seed"]): run["key"] for run in runs}
+    assert all(making._key(*world) == known[world] for world in making.every())
 
 
 def test_a_world_is_measured_once(
